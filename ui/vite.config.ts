@@ -1,0 +1,36 @@
+/**
+ * How the page is built, served in development and tested.
+ *
+ * The build lands where the server's wheel picks it up. The server's policy forbids inline script
+ * and `data:` fonts, so nothing is inlined: every asset is a hashed file under `assets/`.
+ */
+import tailwindcss from '@tailwindcss/vite';
+import react from '@vitejs/plugin-react';
+import { defineConfig } from 'vitest/config';
+
+const server = 'http://localhost:3001';
+
+export default defineConfig({
+  base: '/',
+  plugins: [react(), tailwindcss()],
+  server: {
+    proxy: {
+      '/api': { target: server, changeOrigin: true },
+      '/ws': { target: server, changeOrigin: true, ws: true, rewriteWsOrigin: true },
+    },
+  },
+  build: {
+    outDir: '../src/cipher/web/static',
+    emptyOutDir: true,
+    assetsDir: 'assets',
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    target: 'es2023',
+  },
+  test: {
+    environment: 'happy-dom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    restoreMocks: true,
+    unstubGlobals: true,
+  },
+});
