@@ -1,0 +1,246 @@
+"""The promises that every storage keeps.
+
+`DatabaseBackend` is the seam between the conversations and whatever holds them: one transaction per
+verb, owner in every query, and a verb that returned has reached the disk. `sessions/` speaks only
+to this protocol; `sqlite`, `memory` and `postgres` implement it, and one contract suite
+(`tests/storage/contract.py`) runs whole on each of them.
+
+What a backend promises:
+
+- `seq` is 1, 2, 3… per session without gap, assigned in the transaction that stores the message.
+- A verb that raised has changed nothing; a verb that returned survives a power cut (`durability`
+  says `committed`), or says beforehand that it does not (`volatile`).
+- A session of another owner and a session that does not exist raise the same `SessionNotFound`,
+  and so does one in the trash, but for the verbs that are about the trash.
+- `append` and `import_session` may be called any number of times with the same ids.
+- Driver errors come out as `StorageError` with the cause attached, never raw.
+- A cancelled caller never leaves half a transaction: its verb happened whole or not at all.
+"""
+
+from __future__ import annotations
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from cipher.errors import BadRequest
+from cipher.model import (
+    Answer,
+    Appended,
+    Durability,
+    Finished,
+    Message,
+    MessagePage,
+    NewMessage,
+    Session,
+    SessionPage,
+    SessionPatch,
+    SessionState,
+    StorageStats,
+    Turn,
+)
+
+
+class Lease(msgspec.Struct, frozen=True, kw_only=True):
+    """Who runs a turn, and until when others must believe it is alive."""
+
+    owner: str
+    until: datetime
+
+
+class OpenTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """The wish to open a turn together with a user message.
+
+    The turn starts `running` under the lease if the session has no unfinished turn, else `queued`,
+    or the append raises `SessionBusy` where `when_busy` is `reject`.
+    """
+
+    turn_id: str
+    lease: Lease
+    when_busy: Literal["enqueue", "reject"] = "enqueue"
+
+
+class OwnedTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """A turn with the owner of its session."""
+
+    owner_id: str
+    turn: Turn
+
+
+class DatabaseBackend(Protocol):
+    """One database. Open it once, close it once; every verb in between may run concurrently."""
+
+    durability: Durability
+
+    async def open(self) -> None:
+        """Connect, migrate, and prove that a durable write works.
+
+        Raises: StorageUnavailable, StorageFull, StorageCorrupt.
+        """
+
+    async def close(self) -> None:
+        """Finish what was accepted, then let go of everything. Closing twice is fine."""
+
+    async def check(self) -> None:
+        """Make one small durable write. Raises: StorageError."""
+
+    async def create_session(
+        self,
+        owner_id: str,
+        session_id: str,
+        *,
+        title: str = "",
+        metadata: dict[str, Any] | None = None,
+        at: datetime,
+    ) -> Session:
+        """Store a new, empty session. Raises: SessionExists, also for an id that was purged."""
+
+    async def get_session(self, owner_id: str, session_id: str) -> Session:
+        """One session's row. Raises: SessionNotFound."""
+
+    async def list_sessions(
+        self,
+        owner_id: str,
+        *,
+        state: SessionState = "active",
+        limit: int = 50,
+        cursor: str | None = None,
+        query: str = "",
+    ) -> SessionPage:
+        """A page of sessions by (`last_activity`, `id`), newest first.
+
+        `query` keeps titles that contain it, whatever the case. Raises: BadRequest for a cursor that
+        no page gave out.
+        """
+
+    async def update_session(
+        self, owner_id: str, session_id: str, patch: SessionPatch, *, at: datetime
+    ) -> Session:
+        """Change what the patch sets. Raises: SessionNotFound, MessageNotFound for a bad leaf."""
+
+    async def delete_session(self, owner_id: str, session_id: str, *, at: datetime) -> Session:
+        """Move a session to the trash. Raises: SessionNotFound, also when it is there already."""
+
+    async def restore_session(self, owner_id: str, session_id: str) -> Session:
+        """Take a session out of the trash. Raises: SessionNotFound when it is not in it."""
+
+    async def purge_session(self, owner_id: str, session_id: str) -> None:
+        """Erase a session and all that belongs to it, from the trash or not; the id stays taken.
+
+        Raises: SessionNotFound.
+        """
+
+    async def purge_deleted(self, *, deleted_before: datetime, limit: int = 100) -> int:
+        """Erase up to `limit` sessions that went to the trash before a moment; how many it erased."""
+
+    async def expire_sessions(
+        self, action: Literal["archive", "delete"], *, idle_since: datetime, at: datetime, limit: int = 100
+    ) -> Sequence[Session]:
+        """Archive or move to the trash up to `limit` sessions without activity since a moment.
+
+        Pinned sessions and sessions with an unfinished turn stay. Returns what it changed.
+        """
+
+    async def import_session(self, session: Session, messages: Sequence[Message]) -> bool:
+        """Store a whole session with its log as it is given; False if the id is or was taken.
+
+        `messages` must be numbered 1, 2, 3… with parents before children. Raises: BadRequest.
+        """
+
+    async def append(
+        self,
+        owner_id: str,
+        session_id: str,
+        message: NewMessage,
+        *,
+        turn: OpenTurn | None = None,
+    ) -> Appended:
+        """Store one message at the end of the log, and open its turn, in one transaction.
+
+        Moves the leaf to it, counts it, bumps `last_activity`, and gives a session without a title
+        its first one. The same `client_msg_id` again returns the stored message with
+        `duplicate=True`.
+
+        Raises: SessionNotFound, MessageNotFound for an unknown parent, SessionBusy,
+        IdempotencyConflict for the same key with other content.
+        """
+
+    async def branch(
+        self, owner_id: str, session_id: str, *, before: int | None = None, limit: int = 50
+    ) -> MessagePage:
+        """The newest `limit` messages of the active branch, or those above the message `before`.
+
+        In order of `seq`; `has_more` says that the branch goes on upwards; `turns` has the
+        unfinished ones. Raises: SessionNotFound, MessageNotFound for an unknown `before`.
+        """
+
+    async def log(
+        self, owner_id: str, session_id: str, *, after: int = 0, limit: int = 500
+    ) -> MessagePage:
+        """The next `limit` messages of the whole log after a `seq`, all branches, in order."""
+
+    async def get_turn(self, owner_id: str, session_id: str, turn_id: str) -> Turn:
+        """One turn. Raises: SessionNotFound, TurnNotFound."""
+
+    async def start_turn(self, owner_id: str, session_id: str, lease: Lease) -> Turn | None:
+        """Give the oldest queued turn to a worker; None if none waits or one is running.
+
+        Raises: SessionNotFound.
+        """
+
+    async def retry_turn(
+        self, owner_id: str, session_id: str, turn_id: str, lease: Lease
+    ) -> Appended:
+        """Open the next attempt of a turn that has ended, beside its last answer.
+
+        The leaf goes back to the parent of that answer, so that the new one becomes its sibling.
+        Starts `running`, or `queued` behind an unfinished turn. Retrying a turn that is unfinished
+        already changes nothing and says so with `duplicate`; the message is the user's.
+
+        Raises: SessionNotFound, TurnNotFound.
+        """
+
+    async def checkpoint_turn(
+        self, session_id: str, turn_id: str, attempt: int, *, partial: str, lease: Lease
+    ) -> bool:
+        """Keep what a running answer has so far and renew its lease; False if it is not ours."""
+
+    async def finish_turn(
+        self, owner_id: str, session_id: str, turn_id: str, attempt: int, answer: Answer
+    ) -> Finished:
+        """Store the terminal message of an attempt and close it, in one transaction.
+
+        The message goes under the leaf if the leaf is the user message or descends from it, and
+        moves the leaf; else it goes under the user message and leaves the leaf alone. An attempt
+        that has ended already returns what ended it. Works on sessions in the trash, so that
+        nothing an answer said is lost.
+
+        Raises: SessionNotFound, TurnNotFound.
+        """
+
+    async def unfinished_turns(self, *, lease_before: datetime | None = None) -> Sequence[OwnedTurn]:
+        """Turns that are queued or running, of all owners, oldest first.
+
+        With `lease_before`, only running ones whose lease ended before that moment.
+        """
+
+    async def stats(self, owner_id: str) -> StorageStats:
+        """Counts over an owner's sessions, the trash left out."""
+
+
+def encode_cursor(last_activity_ms: int, session_id: str) -> str:
+    """The opaque text that says where a page of sessions ended."""
+    return urlsafe_b64encode(f"{last_activity_ms}.{session_id}".encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> tuple[int, str]:
+    """What `encode_cursor` put in. Raises: BadRequest."""
+    try:
+        text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+        moment, _, session_id = text.partition(".")
+        return int(moment), session_id
+    except ValueError as error:
+        raise BadRequest("The cursor is not one that this server gave out.") from error

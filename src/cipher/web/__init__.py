@@ -1,0 +1,1 @@
+"""The server: REST, WebSocket and the page over the agent."""
