@@ -1,0 +1,4 @@
+"""Build hook."""
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+class PageBuildHook(BuildHookInterface):
+    pass
