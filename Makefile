@@ -1,0 +1,53 @@
+# `make run` and `make test` are all that a newcomer needs; `make help` lists the rest.
+
+PYTHON ?= python3
+BIN = .venv/bin
+EXPORT = $(BIN)/uv export --quiet --frozen --no-default-groups --no-emit-project \
+  --no-header --no-annotate
+
+.DEFAULT_GOAL := help
+.PHONY: help run setup test lint format typecheck-ui test-ui lock build bench clean
+
+help:  ## Show this list
+	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' Makefile | while IFS='	' read -r target text; do \
+	  printf '  make %-8s %s\n' "$$target" "$$text"; done
+
+run:  ## Set up and serve page, REST and WebSocket (ARGS="--port 4000" for options)
+	@$(PYTHON) scripts/setup.py run
+	@exec $(BIN)/cipher serve $(ARGS)
+
+setup:  ## Set up for development without starting anything
+	@$(PYTHON) scripts/setup.py test
+
+test: setup lint test-ui  ## Set up, then check style, types and layering, and run every test
+	$(BIN)/pytest $(ARGS)
+
+lint: setup  ## Check style, types and layering
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python scripts/page.py npm run --silent typecheck
+
+format: setup  ## Format the Python code and mend what ruff can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+test-ui: setup
+	$(BIN)/python scripts/page.py npm test --silent
+
+lock: setup  ## Resolve the dependencies anew into the requirements files
+	$(BIN)/uv lock --upgrade
+	for group in setup node; do $(EXPORT) --only-group $$group -o requirements-$$group.txt || exit; done
+	$(EXPORT) -o requirements.txt
+	$(EXPORT) --group dev -o requirements-dev.txt
+
+build:  ## Build the wheel and the source distribution, the page inside, into dist/
+	@$(PYTHON) scripts/setup.py run
+	$(BIN)/hatchling build
+
+bench: setup  ## Measure, and keep the results in bench/results/
+	$(BIN)/python -m bench $(ARGS)
+
+clean:  ## Remove everything that set-up, builds and tests made; data/ stays
+	rm -rf .venv ui/node_modules src/cipher/web/static dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

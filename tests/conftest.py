@@ -1,0 +1,56 @@
+"""What every test may rely on: a browser if there is one, and no silent skips in CI.
+
+Owns the `chromium` fixture and the rule that, where `CI` is `true`, a skipped test marked `backend`
+or `browser` (and a test module that skips itself whole) fails with the reason of the skip. Fixtures
+of one room live in the `conftest.py` of that room's folder.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator
+
+import pytest
+
+from chromium import ADVICE, find_chromium
+
+MUST_RUN = ("backend", "browser")
+
+
+def in_ci() -> bool:
+    return os.environ.get("CI", "").lower() in {"true", "1"}
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of the Chromium to drive; without one the test is skipped, and fails in CI."""
+    path = find_chromium()
+    if path is None:
+        pytest.skip(ADVICE)
+    return path
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    marked = any(item.get_closest_marker(name) for name in MUST_RUN)
+    if marked and in_ci() and report.skipped and not hasattr(report, "wasxfail"):
+        refuse_skip(report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if in_ci() and report.skipped:
+        refuse_skip(report)
+    return report
+
+
+def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turns the report of a skip into that of a failure which gives the reason."""
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+    report.outcome = "failed"
+    report.longrepr = f"skipped, which fails in CI: {reason}"
