@@ -97,7 +97,9 @@ class Settings(BaseSettings):
             raise ValueError("must be a bare file name without a folder")
         return name
 
-    @field_validator("log_level", "storage_database_type", "session_ttl_action", "log_format", mode="before")
+    @field_validator(
+        "log_level", "storage_database_type", "session_ttl_action", "log_format", mode="before"
+    )
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value

@@ -23,7 +23,7 @@ class _Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_def
     type: ClassVar[str]
 
 
-class SessionCreated(_Event):
+class SessionCreated(_Event, frozen=True, kw_only=True):
     """A session exists now."""
 
     type = "session:created"
@@ -35,7 +35,7 @@ class SessionCreated(_Event):
         return self.session.id
 
 
-class SessionLoaded(_Event):
+class SessionLoaded(_Event, frozen=True, kw_only=True):
     """A caller opened a session."""
 
     type = "session:loaded"
@@ -43,7 +43,7 @@ class SessionLoaded(_Event):
     message_count: int
 
 
-class SessionUpdated(_Event):
+class SessionUpdated(_Event, frozen=True, kw_only=True):
     """A session's row changed: title, pin, archive, leaf, count, activity, or whether it runs."""
 
     type = "session:updated"
@@ -55,14 +55,14 @@ class SessionUpdated(_Event):
         return self.session.id
 
 
-class SessionDeleted(_Event):
+class SessionDeleted(_Event, frozen=True, kw_only=True):
     """A session went to the trash, or for good."""
 
     type = "session:deleted"
     session_id: str
 
 
-class MessageReceived(_Event):
+class MessageReceived(_Event, frozen=True, kw_only=True):
     """A message is in the log."""
 
     type = "message:received"
@@ -71,7 +71,7 @@ class MessageReceived(_Event):
     message: Message
 
 
-class TurnStarted(_Event):
+class TurnStarted(_Event, frozen=True, kw_only=True):
     """An attempt to answer began; `in_reply_to` is the `seq` of the user message."""
 
     type = "turn:started"
@@ -81,7 +81,7 @@ class TurnStarted(_Event):
     in_reply_to: int
 
 
-class MessageDelta(_Event):
+class MessageDelta(_Event, frozen=True, kw_only=True):
     """A piece of a running answer at offset `off`, counted in UTF-16 code units of its kind.
 
     `snapshot` says that `text` is everything from offset 0 and replaces what the reader has.
@@ -97,7 +97,7 @@ class MessageDelta(_Event):
     snapshot: bool = False
 
 
-class TurnEnded(_Event):
+class TurnEnded(_Event, frozen=True, kw_only=True):
     """An attempt is over; its terminal message is already in the log.
 
     `reason` is an error code and `message` a sentence for a person, both set when it failed.
@@ -114,7 +114,7 @@ class TurnEnded(_Event):
     usage: Usage | None = None
 
 
-class ServerStatus(_Event):
+class ServerStatus(_Event, frozen=True, kw_only=True):
     """The storage changed its state."""
 
     type = "server:status"
@@ -122,7 +122,7 @@ class ServerStatus(_Event):
     since: datetime
 
 
-class ServerDraining(_Event):
+class ServerDraining(_Event, frozen=True, kw_only=True):
     """The server stops soon; come back after the given time."""
 
     type = "server:draining"
@@ -144,4 +144,6 @@ Event = SessionEvent | ServerStatus | ServerDraining
 
 def utf16_length(text: str) -> int:
     """How many UTF-16 code units a text takes: the unit that browsers count in."""
-    return len(text) + sum(1 for char in text if char > "\uffff") if not text.isascii() else len(text)
+    return (
+        len(text) + sum(1 for char in text if char > "\uffff") if not text.isascii() else len(text)
+    )

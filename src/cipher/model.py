@@ -60,19 +60,19 @@ class _Noun(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defa
     """What all nouns share: immutable, named fields, camelCase on the wire."""
 
 
-class TextPart(_Noun, tag_field="type", tag="text"):
+class TextPart(_Noun, frozen=True, kw_only=True, tag_field="type", tag="text"):
     """Plain text or markdown."""
 
     text: str
 
 
-class ReasoningPart(_Noun, tag_field="type", tag="reasoning"):
+class ReasoningPart(_Noun, frozen=True, kw_only=True, tag_field="type", tag="reasoning"):
     """What a model said to itself before answering; kept apart and never part of `content`."""
 
     text: str
 
 
-class ToolCallPart(_Noun, tag_field="type", tag="tool-call"):
+class ToolCallPart(_Noun, frozen=True, kw_only=True, tag_field="type", tag="tool-call"):
     """A model's wish to run a tool; `args` is the JSON text it gave."""
 
     call_id: str
@@ -80,7 +80,7 @@ class ToolCallPart(_Noun, tag_field="type", tag="tool-call"):
     args: str
 
 
-class ToolResultPart(_Noun, tag_field="type", tag="tool-result"):
+class ToolResultPart(_Noun, frozen=True, kw_only=True, tag_field="type", tag="tool-result"):
     """What a tool gave back, or why it did not."""
 
     call_id: str
@@ -92,21 +92,21 @@ class ToolResultPart(_Noun, tag_field="type", tag="tool-result"):
 Part = TextPart | ReasoningPart | ToolCallPart | ToolResultPart
 
 
-class Usage(_Noun):
+class Usage(_Noun, frozen=True, kw_only=True):
     """Tokens that one turn used, as the provider counted them."""
 
     input_tokens: int = 0
     output_tokens: int = 0
 
 
-class Failure(_Noun):
+class Failure(_Noun, frozen=True, kw_only=True):
     """Why an answer failed: an error code and a sentence for a person."""
 
     code: str
     message: str
 
 
-class Message(_Noun):
+class Message(_Noun, frozen=True, kw_only=True):
     """One entry of a session's log. `(epoch, seq)` of its session always names the same bytes.
 
     `status` is set on assistant messages only. `turn_id` ties a user message to its answers;
@@ -132,7 +132,7 @@ class Message(_Noun):
         return "".join(part.text for part in self.parts if isinstance(part, TextPart))
 
 
-class Session(_Noun):
+class Session(_Noun, frozen=True, kw_only=True):
     """One conversation's row: its log's head, its active branch's leaf, and what a person set."""
 
     id: str
@@ -150,7 +150,7 @@ class Session(_Noun):
     metadata: dict[str, Any] = {}
 
 
-class Turn(_Noun):
+class Turn(_Noun, frozen=True, kw_only=True):
     """The answering of one user message, over one or more attempts.
 
     `user_seq` is the message it answers. While `status` is `running` the worker named by
@@ -167,7 +167,7 @@ class Turn(_Noun):
     lease_until: datetime | None = None
 
 
-class NewMessage(_Noun):
+class NewMessage(_Noun, frozen=True, kw_only=True):
     """A message before the log gave it a place.
 
     `parent_seq` None means "after the leaf of the active branch".
@@ -181,7 +181,7 @@ class NewMessage(_Noun):
     client_msg_id: str | None = None
 
 
-class Answer(_Noun):
+class Answer(_Noun, frozen=True, kw_only=True):
     """The terminal assistant message of one attempt, before the log gave it a place."""
 
     message_id: str
@@ -192,7 +192,7 @@ class Answer(_Noun):
     error: Failure | None = None
 
 
-class SessionPatch(_Noun):
+class SessionPatch(_Noun, frozen=True, kw_only=True):
     """What a person may change of a session; `msgspec.UNSET` leaves a field as it is."""
 
     title: str | msgspec.UnsetType = msgspec.UNSET
@@ -202,7 +202,7 @@ class SessionPatch(_Noun):
     leaf_seq: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class Appended(_Noun):
+class Appended(_Noun, frozen=True, kw_only=True):
     """What one append did: the stored message, its session afterwards, the turn it opened.
 
     `duplicate` says that the same `client_msg_id` was stored before and nothing was added.
@@ -214,7 +214,7 @@ class Appended(_Noun):
     duplicate: bool = False
 
 
-class Finished(_Noun):
+class Finished(_Noun, frozen=True, kw_only=True):
     """What closing an attempt did: the terminal message, its session and its turn afterwards."""
 
     message: Message
@@ -222,14 +222,14 @@ class Finished(_Noun):
     turn: Turn
 
 
-class SessionPage(_Noun):
+class SessionPage(_Noun, frozen=True, kw_only=True):
     """Sessions, newest activity first; `next_cursor` None means that this is the last page."""
 
     sessions: tuple[Session, ...]
     next_cursor: str | None = None
 
 
-class MessagePage(_Noun):
+class MessagePage(_Noun, frozen=True, kw_only=True):
     """Messages in order of `seq`, with the session as it was in the same read."""
 
     session: Session
@@ -239,7 +239,7 @@ class MessagePage(_Noun):
     """The turns that are queued or running, oldest first."""
 
 
-class StorageStats(_Noun):
+class StorageStats(_Noun, frozen=True, kw_only=True):
     """Counts over one owner's stored sessions, trash left out."""
 
     total_sessions: int

@@ -137,7 +137,12 @@ class DatabaseBackend(Protocol):
         """Erase up to `limit` sessions that went to the trash before a moment; how many it erased."""
 
     async def expire_sessions(
-        self, action: Literal["archive", "delete"], *, idle_since: datetime, at: datetime, limit: int = 100
+        self,
+        action: Literal["archive", "delete"],
+        *,
+        idle_since: datetime,
+        at: datetime,
+        limit: int = 100,
     ) -> Sequence[Session]:
         """Archive or move to the trash up to `limit` sessions without activity since a moment.
 
@@ -221,7 +226,9 @@ class DatabaseBackend(Protocol):
         Raises: SessionNotFound, TurnNotFound.
         """
 
-    async def unfinished_turns(self, *, lease_before: datetime | None = None) -> Sequence[OwnedTurn]:
+    async def unfinished_turns(
+        self, *, lease_before: datetime | None = None
+    ) -> Sequence[OwnedTurn]:
         """Turns that are queued or running, of all owners, oldest first.
 
         With `lease_before`, only running ones whose lease ended before that moment.

@@ -1,0 +1,10 @@
+"""SQLite: the default database, one file, nothing to install.
+
+`database` has the verbs of `storage/base.py`; `writer` is the one thread that writes, with group
+commit; `sessions`, `messages` and `turns` are what the verbs do inside a transaction; `connection`
+opens files and translates errors; `schema` migrates.
+"""
+
+from cipher.storage.sqlite.database import SqliteDatabase
+
+__all__ = ["SqliteDatabase"]

@@ -1,0 +1,264 @@
+"""`SqliteDatabase`: the verbs of `DatabaseBackend` over one file.
+
+Owns the writer thread, the reader threads and the server lock. Every writing verb is one closure
+for the writer; every reading verb is one short read transaction on a reader thread, so that neither
+ever blocks the event loop, and readers never wait for the writer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Any, Literal, TypeVar
+
+import apsw
+
+from cipher.errors import StorageError, StorageUnavailable
+from cipher.model import (
+    Answer,
+    Appended,
+    Durability,
+    Finished,
+    Message,
+    MessagePage,
+    NewMessage,
+    Session,
+    SessionPage,
+    SessionPatch,
+    SessionState,
+    StorageStats,
+    Turn,
+)
+from cipher.storage.base import Lease, OpenTurn, OwnedTurn
+from cipher.storage.sqlite import answers, messages, sessions, turns
+from cipher.storage.sqlite.connection import connect, create_private, translate, translated_errors
+from cipher.storage.sqlite.schema import migrate
+from cipher.storage.sqlite.writer import Writer
+
+READERS = 3
+
+T = TypeVar("T")
+
+
+class SqliteDatabase:
+    """Conversations in one SQLite file. Promises: those of `DatabaseBackend`, `committed`.
+
+    `exclusive` takes the server lock: only one process may run turns on a file. Processes without
+    it may read and append beside the server. `vfs` names an apsw VFS, for fault tests.
+    """
+
+    durability: Durability = "committed"
+
+    def __init__(self, path: Path, *, exclusive: bool = False, vfs: str | None = None) -> None:
+        self.path = path
+        self._exclusive = exclusive
+        self._vfs = vfs
+        self._lock: IO[bytes] | None = None
+        self._writer: Writer | None = None
+        self._readers: ThreadPoolExecutor | None = None
+        self._local = threading.local()
+        self._reader_connections: list[apsw.Connection] = []
+
+    async def open(self) -> None:
+        """See `DatabaseBackend.open`; StorageUnavailable too when another server has the file."""
+        await asyncio.to_thread(self._open)
+        await self.check()
+
+    def _open(self) -> None:
+        create_private(self.path)
+        if self._exclusive:
+            self._lock = _take_lock(self.path)
+        try:
+            connection = connect(self.path, vfs=self._vfs)
+            try:
+                with translated_errors():
+                    migrate(connection)
+            except StorageError:
+                connection.close()
+                raise
+        except StorageError:
+            self._release_lock()
+            raise
+        self._writer = Writer(connection)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+
+    async def close(self) -> None:
+        """See `DatabaseBackend.close`."""
+        readers, self._readers = self._readers, None
+        if readers is not None:
+            await asyncio.to_thread(readers.shutdown)
+        while self._reader_connections:
+            self._reader_connections.pop().close()
+        writer, self._writer = self._writer, None
+        if writer is not None:
+            await writer.close()
+        self._release_lock()
+
+    def _release_lock(self) -> None:
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    async def _write(self, verb: Callable[..., T], *args: Any) -> T:
+        if self._writer is None:
+            raise StorageUnavailable("The storage is not open.")
+        return await self._writer.run(lambda connection: verb(connection, *args))
+
+    async def _read(self, verb: Callable[..., T], *args: Any) -> T:
+        if self._readers is None:
+            raise StorageUnavailable("The storage is not open.")
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._readers, self._read_now, verb, args)
+
+    def _read_now(self, verb: Callable[..., T], args: tuple[Any, ...]) -> T:
+        try:
+            connection: apsw.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = connect(self.path, read_only=True, vfs=self._vfs)
+                self._local.connection = connection
+                self._reader_connections.append(connection)
+            connection.execute("BEGIN")
+            try:
+                return verb(connection, *args)
+            finally:
+                connection.execute("COMMIT")
+        except apsw.Error as error:
+            raise translate(error) from error
+
+    # The verbs, in the order of `DatabaseBackend`, which documents them.
+
+    async def check(self) -> None:
+        await self._write(
+            lambda connection: connection.execute("UPDATE durability_check SET count = count + 1")
+        )
+
+    async def create_session(
+        self,
+        owner_id: str,
+        session_id: str,
+        *,
+        title: str = "",
+        metadata: dict[str, Any] | None = None,
+        at: datetime,
+    ) -> Session:
+        return await self._write(sessions.create, owner_id, session_id, title, metadata or {}, at)
+
+    async def get_session(self, owner_id: str, session_id: str) -> Session:
+        return await self._read(sessions.get, owner_id, session_id)
+
+    async def list_sessions(
+        self,
+        owner_id: str,
+        *,
+        state: SessionState = "active",
+        limit: int = 50,
+        cursor: str | None = None,
+        query: str = "",
+    ) -> SessionPage:
+        return await self._read(sessions.page, owner_id, state, limit, cursor, query)
+
+    async def update_session(
+        self, owner_id: str, session_id: str, patch: SessionPatch, *, at: datetime
+    ) -> Session:
+        return await self._write(sessions.update, owner_id, session_id, patch, at)
+
+    async def delete_session(self, owner_id: str, session_id: str, *, at: datetime) -> Session:
+        return await self._write(sessions.mark_deleted, owner_id, session_id, at)
+
+    async def restore_session(self, owner_id: str, session_id: str) -> Session:
+        return await self._write(sessions.mark_deleted, owner_id, session_id, None)
+
+    async def purge_session(self, owner_id: str, session_id: str) -> None:
+        await self._write(sessions.purge, owner_id, session_id)
+
+    async def purge_deleted(self, *, deleted_before: datetime, limit: int = 100) -> int:
+        return await self._write(sessions.purge_deleted, deleted_before, limit)
+
+    async def expire_sessions(
+        self,
+        action: Literal["archive", "delete"],
+        *,
+        idle_since: datetime,
+        at: datetime,
+        limit: int = 100,
+    ) -> Sequence[Session]:
+        return await self._write(sessions.expire, action, idle_since, at, limit)
+
+    async def import_session(self, session: Session, log: Sequence[Message]) -> bool:
+        return await self._write(messages.import_session, session, log)
+
+    async def append(
+        self,
+        owner_id: str,
+        session_id: str,
+        message: NewMessage,
+        *,
+        turn: OpenTurn | None = None,
+    ) -> Appended:
+        return await self._write(messages.append, owner_id, session_id, message, turn)
+
+    async def branch(
+        self, owner_id: str, session_id: str, *, before: int | None = None, limit: int = 50
+    ) -> MessagePage:
+        return await self._read(messages.branch, owner_id, session_id, before, limit)
+
+    async def log(
+        self, owner_id: str, session_id: str, *, after: int = 0, limit: int = 500
+    ) -> MessagePage:
+        return await self._read(messages.log, owner_id, session_id, after, limit)
+
+    async def get_turn(self, owner_id: str, session_id: str, turn_id: str) -> Turn:
+        def verb(connection: apsw.Connection) -> Turn:
+            sessions.get(connection, owner_id, session_id)
+            return turns.get(connection, session_id, turn_id)
+
+        return await self._read(verb)
+
+    async def start_turn(self, owner_id: str, session_id: str, lease: Lease) -> Turn | None:
+        def verb(connection: apsw.Connection) -> Turn | None:
+            sessions.get(connection, owner_id, session_id)
+            return turns.start_next(connection, session_id, lease)
+
+        return await self._write(verb)
+
+    async def retry_turn(
+        self, owner_id: str, session_id: str, turn_id: str, lease: Lease
+    ) -> Appended:
+        return await self._write(answers.retry, owner_id, session_id, turn_id, lease)
+
+    async def checkpoint_turn(
+        self, session_id: str, turn_id: str, attempt: int, *, partial: str, lease: Lease
+    ) -> bool:
+        return await self._write(turns.checkpoint, session_id, turn_id, attempt, partial, lease)
+
+    async def finish_turn(
+        self, owner_id: str, session_id: str, turn_id: str, attempt: int, answer: Answer
+    ) -> Finished:
+        return await self._write(answers.finish, owner_id, session_id, turn_id, attempt, answer)
+
+    async def unfinished_turns(
+        self, *, lease_before: datetime | None = None
+    ) -> Sequence[OwnedTurn]:
+        return await self._read(turns.all_unfinished, lease_before)
+
+    async def stats(self, owner_id: str) -> StorageStats:
+        return await self._read(sessions.stats, owner_id)
+
+
+def _take_lock(path: Path) -> IO[bytes]:
+    """Hold `<file>.lock` for as long as the process lives; the kernel lets go of it on any death."""
+    lock = open(path.with_name(path.name + ".lock"), "ab")  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        raise StorageUnavailable(
+            "Another server already uses this database. Stop it, or give this one another "
+            "STORAGE_DATABASE_PATH."
+        ) from error
+    return lock

@@ -1,0 +1,244 @@
+"""What the verbs about messages do inside a transaction: the log and the branch through it.
+
+`message_data` is JSON of the parts, the usage and the failure of a message; the rest are columns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import apsw
+import msgspec
+
+from cipher.errors import BadRequest, IdempotencyConflict, MessageNotFound
+from cipher.model import (
+    Appended,
+    Failure,
+    Message,
+    MessagePage,
+    NewMessage,
+    Part,
+    Session,
+    Usage,
+    from_ms,
+    title_from,
+    to_ms,
+)
+from cipher.storage.base import OpenTurn
+from cipher.storage.sqlite import sessions, turns
+
+COLUMNS = (
+    "seq, parent_seq, id, client_msg_id, turn_id, attempt, role, status, message_data, timestamp"
+)
+_INSERT = (
+    f"INSERT INTO messages ({COLUMNS}, session_id, owner_id) "
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+)
+
+
+class _Data(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    parts: tuple[Part, ...] = ()
+    usage: Usage | None = None
+    error: Failure | None = None
+
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(_Data)
+
+
+def message_from(row: tuple[Any, ...]) -> Message:
+    """The noun of a row of `COLUMNS`."""
+    data = _decoder.decode(row[8])
+    return Message(
+        seq=row[0],
+        parent_seq=row[1],
+        id=row[2],
+        client_msg_id=row[3],
+        turn_id=row[4],
+        attempt=row[5],
+        role=row[6],
+        status=row[7],
+        parts=data.parts,
+        usage=data.usage,
+        error=data.error,
+        timestamp=from_ms(row[9]),
+    )
+
+
+def store(connection: apsw.Connection, session: Session, message: Message) -> None:
+    """Insert a row into `messages`; the caller has chosen its `seq`."""
+    try:
+        data = _encoder.encode(_Data(message.parts, message.usage, message.error)).decode()
+    except UnicodeEncodeError as error:
+        raise BadRequest("The text has a lone surrogate, which no encoding can keep.") from error
+    connection.execute(
+        _INSERT,
+        (
+            message.seq,
+            message.parent_seq,
+            message.id,
+            message.client_msg_id,
+            message.turn_id,
+            message.attempt,
+            message.role,
+            message.status,
+            data,
+            to_ms(message.timestamp),
+            session.id,
+            session.owner_id,
+        ),
+    )
+
+
+def append(
+    connection: apsw.Connection,
+    owner_id: str,
+    session_id: str,
+    new: NewMessage,
+    turn: OpenTurn | None,
+) -> Appended:
+    """Give a message the next `seq`, store it, open its turn and move the session on."""
+    session = sessions.get(connection, owner_id, session_id)
+    if new.client_msg_id is not None:
+        earlier = _sent_before(connection, session, new)
+        if earlier is not None:
+            return earlier
+    parent_seq = session.leaf_seq if new.parent_seq is None else new.parent_seq
+    if not 0 <= parent_seq <= session.head_seq:
+        raise MessageNotFound
+    message = Message(
+        id=new.id,
+        seq=session.head_seq + 1,
+        parent_seq=parent_seq,
+        role=new.role,
+        parts=new.parts,
+        timestamp=new.timestamp,
+        turn_id=turn.turn_id if turn else None,
+        client_msg_id=new.client_msg_id,
+    )
+    opened = turns.open_turn(connection, session, message.seq, turn) if turn else None
+    store(connection, session, message)
+    return Appended(
+        message=message, session=advance(connection, session, message, leaf=True), turn=opened
+    )
+
+
+def _sent_before(connection: apsw.Connection, session: Session, new: NewMessage) -> Appended | None:
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM messages "
+        "WHERE owner_id = ? AND session_id = ? AND client_msg_id = ?",
+        (session.owner_id, session.id, new.client_msg_id),
+    ).fetchone()
+    if row is None:
+        return None
+    message = message_from(row)
+    if message.parts != new.parts or message.role != new.role:
+        raise IdempotencyConflict
+    turn = turns.get(connection, session.id, message.turn_id) if message.turn_id else None
+    return Appended(message=message, session=session, turn=turn, duplicate=True)
+
+
+def advance(
+    connection: apsw.Connection, session: Session, message: Message, *, leaf: bool
+) -> Session:
+    """Count a message that was stored at the head; `leaf` makes it the tip of the branch."""
+    title = session.title
+    if not title and message.role == "user":
+        title = title_from(message.content)
+    moved = msgspec.structs.replace(
+        session,
+        title=title,
+        head_seq=message.seq,
+        leaf_seq=message.seq if leaf else session.leaf_seq,
+        message_count=session.message_count + 1,
+        last_activity=max(session.last_activity, message.timestamp),
+    )
+    connection.execute(
+        "UPDATE sessions SET title = ?, head_seq = ?, leaf_seq = ?, message_count = ?, "
+        "last_activity = ? WHERE id = ?",
+        (
+            moved.title,
+            moved.head_seq,
+            moved.leaf_seq,
+            moved.message_count,
+            to_ms(moved.last_activity),
+            session.id,
+        ),
+    )
+    return moved
+
+
+def get(connection: apsw.Connection, session_id: str, seq: int) -> Message:
+    """The message at a `seq`. Raises: MessageNotFound."""
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM messages WHERE session_id = ? AND seq = ?", (session_id, seq)
+    ).fetchone()
+    if row is None:
+        raise MessageNotFound
+    return message_from(row)
+
+
+def branch(
+    connection: apsw.Connection, owner_id: str, session_id: str, before: int | None, limit: int
+) -> MessagePage:
+    """Walk from the leaf, or from above `before`, towards the root.
+
+    Reads runs of rows and follows `parent_seq` through them: a branch without forks above it is one
+    range scan, and each fork costs one more.
+    """
+    session = sessions.get(connection, owner_id, session_id)
+    wanted = session.leaf_seq
+    if before is not None:
+        wanted = get(connection, session_id, before).parent_seq
+    found: list[Message] = []
+    while wanted and len(found) < limit:
+        run = connection.execute(
+            f"SELECT {COLUMNS} FROM messages WHERE session_id = ? AND seq <= ? "
+            "ORDER BY seq DESC LIMIT ?",
+            (session_id, wanted, limit - len(found)),
+        )
+        for row in run:
+            if row[0] == wanted:
+                found.append(message_from(row))
+                wanted = row[1]
+    found.reverse()
+    return MessagePage(
+        session=session,
+        messages=tuple(found),
+        has_more=wanted > 0,
+        turns=turns.unfinished(connection, session_id),
+    )
+
+
+def log(
+    connection: apsw.Connection, owner_id: str, session_id: str, after: int, limit: int
+) -> MessagePage:
+    """The rows after a `seq`, all branches."""
+    session = sessions.get(connection, owner_id, session_id)
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        (session_id, after, limit),
+    )
+    found = tuple(map(message_from, rows))
+    return MessagePage(
+        session=session,
+        messages=found,
+        has_more=bool(found) and found[-1].seq < session.head_seq,
+        turns=turns.unfinished(connection, session_id),
+    )
+
+
+def import_session(connection: apsw.Connection, session: Session, log: Sequence[Message]) -> bool:
+    """Insert a session and its whole log; counts and head follow from the log."""
+    for number, message in enumerate(log, start=1):
+        if message.seq != number or not 0 <= message.parent_seq < number:
+            raise BadRequest("The messages are not numbered 1, 2, 3… with parents before children.")
+    if not 0 <= session.leaf_seq <= len(log):
+        raise BadRequest("The session's leaf is not one of its messages.")
+    whole = msgspec.structs.replace(session, head_seq=len(log), message_count=len(log))
+    if not sessions.insert(connection, whole):
+        return False
+    for message in log:
+        store(connection, whole, message)
+    return True

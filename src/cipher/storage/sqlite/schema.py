@@ -1,0 +1,54 @@
+"""Bringing a SQLite file to the schema that this version knows.
+
+The version is `PRAGMA user_version`, which changes in the same transaction as the schema, so that a
+process killed anywhere leaves the old schema or the new one. A file of a newer version, or one that
+belongs to another program, is refused and left alone.
+"""
+
+from __future__ import annotations
+
+import apsw
+
+from cipher.errors import StorageCorrupt, StorageUnavailable
+from cipher.storage.migrations import migrations_for
+
+APPLICATION_ID = 0x43495048  # "CIPH", so that tools can tell whose file it is
+
+
+def migrate(connection: apsw.Connection) -> int:
+    """Apply the steps that are missing, each in one transaction; returns the schema version.
+
+    Raises: StorageUnavailable for a newer schema, StorageCorrupt for another program's database.
+    """
+    steps = migrations_for("sqlite")
+    while True:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            version = _version(connection)
+            if version > steps[-1].number:
+                raise StorageUnavailable(
+                    f"The database was made by a newer version of Cipher (schema {version}, "
+                    f"this version knows {steps[-1].number}). Update Cipher to open it."
+                )
+            missing = [step for step in steps if step.number == version + 1]
+            if not missing:
+                return version
+            connection.execute(missing[0].sql)
+            connection.pragma("application_id", APPLICATION_ID)
+            connection.pragma("user_version", missing[0].number)
+            connection.execute("COMMIT")
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+
+def _version(connection: apsw.Connection) -> int:
+    version = connection.pragma("user_version")
+    owner = connection.pragma("application_id")
+    foreign = owner != APPLICATION_ID and (
+        owner != 0 or version != 0 or connection.execute("SELECT 1 FROM sqlite_schema").get
+    )
+    if foreign:
+        raise StorageCorrupt("The file is a database of another program; it was left untouched.")
+    assert isinstance(version, int)
+    return version

@@ -1,0 +1,254 @@
+"""What the verbs about sessions do inside a transaction: rows of `sessions` in, nouns out."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import apsw
+import msgspec
+
+from cipher.errors import BadRequest, MessageNotFound, SessionExists, SessionNotFound
+from cipher.model import (
+    Session,
+    SessionPage,
+    SessionPatch,
+    SessionState,
+    StorageStats,
+    from_ms,
+    new_id,
+    to_ms,
+)
+from cipher.storage.base import decode_cursor, encode_cursor
+
+COLUMNS = (
+    "id, owner_id, title, created_at, last_activity, message_count, epoch, head_seq, leaf_seq, "
+    "pinned, archived_at, deleted_at, metadata"
+)
+_IN_STATE = {
+    "active": "deleted_at IS NULL AND archived_at IS NULL",
+    "archived": "deleted_at IS NULL AND archived_at IS NOT NULL",
+    "trash": "deleted_at IS NOT NULL",
+}
+_INSERT = f"INSERT INTO sessions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT = f"SELECT {COLUMNS} FROM sessions WHERE id = ? AND owner_id = ?"
+
+
+def session_from(row: tuple[Any, ...]) -> Session:
+    """The noun of a row of `COLUMNS`."""
+    archived, deleted, metadata = row[10:13]
+    return Session(
+        id=row[0],
+        owner_id=row[1],
+        title=row[2],
+        created_at=from_ms(row[3]),
+        last_activity=from_ms(row[4]),
+        message_count=row[5],
+        epoch=row[6],
+        head_seq=row[7],
+        leaf_seq=row[8],
+        pinned=bool(row[9]),
+        archived_at=None if archived is None else from_ms(archived),
+        deleted_at=None if deleted is None else from_ms(deleted),
+        metadata={} if metadata == "{}" else msgspec.json.decode(metadata),
+    )
+
+
+def create(
+    connection: apsw.Connection,
+    owner_id: str,
+    session_id: str,
+    title: str,
+    metadata: dict[str, Any],
+    at: datetime,
+) -> Session:
+    """Insert a new, empty session."""
+    session = Session(
+        id=session_id,
+        owner_id=owner_id,
+        title=title,
+        created_at=at,
+        last_activity=at,
+        message_count=0,
+        epoch=new_id(),
+        head_seq=0,
+        leaf_seq=0,
+        metadata=metadata,
+    )
+    if not insert(connection, session):
+        raise SessionExists
+    return session
+
+
+def insert(connection: apsw.Connection, session: Session) -> bool:
+    """Insert a session row as it is; False if the id is or was taken."""
+    taken = connection.execute(
+        "SELECT 1 FROM sessions WHERE id = ?1 UNION ALL SELECT 1 FROM purged_sessions WHERE id = ?1",
+        (session.id,),
+    ).get
+    if taken:
+        return False
+    connection.execute(
+        _INSERT,
+        (
+            session.id,
+            session.owner_id,
+            session.title,
+            to_ms(session.created_at),
+            to_ms(session.last_activity),
+            session.message_count,
+            session.epoch,
+            session.head_seq,
+            session.leaf_seq,
+            int(session.pinned),
+            session.archived_at and to_ms(session.archived_at),
+            session.deleted_at and to_ms(session.deleted_at),
+            encode_metadata(session.metadata),
+        ),
+    )
+    return True
+
+
+def encode_metadata(metadata: dict[str, Any]) -> str:
+    """The JSON text of a session's metadata. Raises: BadRequest."""
+    try:
+        return msgspec.json.encode(metadata).decode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequest("The metadata can not be kept as JSON.") from error
+
+
+def get(
+    connection: apsw.Connection, owner_id: str, session_id: str, *, trashed: bool | None = False
+) -> Session:
+    """One session; `trashed` None takes it from the trash or not."""
+    row = connection.execute(_SELECT, (session_id, owner_id)).fetchone()
+    if row is None or (trashed is not None and (row[11] is not None) is not trashed):
+        raise SessionNotFound
+    return session_from(row)
+
+
+def page(
+    connection: apsw.Connection,
+    owner_id: str,
+    state: SessionState,
+    limit: int,
+    cursor: str | None,
+    query: str,
+) -> SessionPage:
+    """A keyset page; one more row than asked tells whether there is a next page."""
+    conditions = ["owner_id = ?", _IN_STATE[state]]
+    bindings: list[Any] = [owner_id]
+    if cursor is not None:
+        conditions.append("(last_activity, id) < (?, ?)")
+        bindings += decode_cursor(cursor)
+    if query:
+        conditions.append("instr(casefold(title), ?) > 0")
+        bindings.append(query.casefold())
+    rows: list[tuple[Any, ...]] = connection.execute(
+        f"SELECT {COLUMNS} FROM sessions WHERE {' AND '.join(conditions)} "
+        "ORDER BY last_activity DESC, id DESC LIMIT ?",
+        (*bindings, limit + 1),
+    ).fetchall()
+    sessions = tuple(map(session_from, rows[:limit]))
+    more = len(rows) > limit
+    return SessionPage(
+        sessions=sessions,
+        next_cursor=encode_cursor(rows[limit - 1][4], rows[limit - 1][0]) if more else None,
+    )
+
+
+def update(
+    connection: apsw.Connection,
+    owner_id: str,
+    session_id: str,
+    patch: SessionPatch,
+    at: datetime,
+) -> Session:
+    """Write the fields that the patch sets."""
+    session = get(connection, owner_id, session_id)
+    changes: dict[str, Any] = {}
+    if patch.title is not msgspec.UNSET:
+        changes["title"] = patch.title
+    if patch.pinned is not msgspec.UNSET:
+        changes["pinned"] = int(patch.pinned)
+    if patch.archived is not msgspec.UNSET:
+        kept = session.archived_at and to_ms(session.archived_at)
+        changes["archived_at"] = (kept or to_ms(at)) if patch.archived else None
+    if patch.metadata is not msgspec.UNSET:
+        changes["metadata"] = encode_metadata(patch.metadata)
+    if patch.leaf_seq is not msgspec.UNSET:
+        if not 0 <= patch.leaf_seq <= session.head_seq:
+            raise MessageNotFound
+        changes["leaf_seq"] = patch.leaf_seq
+    if not changes:
+        return session
+    assignments = ", ".join(f"{column} = ?" for column in changes)
+    connection.execute(
+        f"UPDATE sessions SET {assignments} WHERE id = ?", (*changes.values(), session_id)
+    )
+    return get(connection, owner_id, session_id)
+
+
+def mark_deleted(
+    connection: apsw.Connection, owner_id: str, session_id: str, at: datetime | None
+) -> Session:
+    """Move a session to the trash (`at` set) or out of it (None)."""
+    get(connection, owner_id, session_id, trashed=at is None)
+    connection.execute(
+        "UPDATE sessions SET deleted_at = ? WHERE id = ?", (at and to_ms(at), session_id)
+    )
+    return get(connection, owner_id, session_id, trashed=None)
+
+
+def purge(connection: apsw.Connection, owner_id: str, session_id: str) -> None:
+    """Erase a session and everything that belongs to it; remember its id."""
+    get(connection, owner_id, session_id, trashed=None)
+    connection.execute("DELETE FROM turns WHERE session_id = ?", (session_id,))
+    connection.execute("DELETE FROM messages WHERE session_id = ?", (session_id,))
+    connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
+    connection.execute("INSERT INTO purged_sessions (id) VALUES (?)", (session_id,))
+
+
+def purge_deleted(connection: apsw.Connection, deleted_before: datetime, limit: int) -> int:
+    """Erase the oldest entries of the trash."""
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT owner_id, id FROM sessions WHERE deleted_at < ? ORDER BY deleted_at LIMIT ?",
+        (to_ms(deleted_before), limit),
+    ).fetchall()
+    for owner_id, session_id in rows:
+        purge(connection, owner_id, session_id)
+    return len(rows)
+
+
+def expire(
+    connection: apsw.Connection,
+    action: Literal["archive", "delete"],
+    idle_since: datetime,
+    at: datetime,
+    limit: int,
+) -> tuple[Session, ...]:
+    """Archive or trash the longest idle sessions that nobody pinned and nothing runs in."""
+    column = "archived_at" if action == "archive" else "deleted_at"
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT owner_id, id FROM sessions WHERE deleted_at IS NULL AND archived_at IS NULL "
+        "AND pinned = 0 AND last_activity < ? AND NOT EXISTS (SELECT 1 FROM turns "
+        "WHERE session_id = sessions.id AND status IN ('queued', 'running')) "
+        "ORDER BY last_activity LIMIT ?",
+        (to_ms(idle_since), limit),
+    ).fetchall()
+    for _, session_id in rows:
+        connection.execute(
+            f"UPDATE sessions SET {column} = ? WHERE id = ?", (to_ms(at), session_id)
+        )
+    return tuple(get(connection, owner, session_id, trashed=None) for owner, session_id in rows)
+
+
+def stats(connection: apsw.Connection, owner_id: str) -> StorageStats:
+    """Counts without the trash."""
+    row = connection.execute(
+        "SELECT count(*), coalesce(sum(message_count), 0) FROM sessions "
+        "WHERE owner_id = ? AND deleted_at IS NULL",
+        (owner_id,),
+    ).fetchone()
+    assert row is not None
+    return StorageStats(total_sessions=row[0], total_messages=row[1])

@@ -1,0 +1,155 @@
+"""What the verbs about turns do inside a transaction.
+
+A turn is `queued`, then `running` under a lease, then ended; a retry makes it queued or running
+again with the next attempt. At most one turn of a session runs, which an index enforces.
+`position` orders the queue of a session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import apsw
+
+from cipher.errors import SessionBusy, TurnNotFound
+from cipher.model import Session, Turn, from_ms, to_ms
+from cipher.storage.base import Lease, OpenTurn, OwnedTurn
+
+COLUMNS = "id, session_id, user_seq, attempt, status, partial, lease_owner, lease_until, answer_seq"
+_INSERT = (
+    "INSERT INTO turns (id, session_id, owner_id, user_seq, position, attempt, status, "
+    "lease_owner, lease_until) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)"
+)
+
+
+def turn_from(row: tuple[Any, ...]) -> Turn:
+    """The noun of a row of `COLUMNS`."""
+    return Turn(
+        id=row[0],
+        session_id=row[1],
+        user_seq=row[2],
+        attempt=row[3],
+        status=row[4],
+        partial=row[5],
+        lease_owner=row[6],
+        lease_until=None if row[7] is None else from_ms(row[7]),
+    )
+
+
+def row_of(connection: apsw.Connection, session_id: str, turn_id: str) -> tuple[Any, ...]:
+    """The row of `COLUMNS` of a turn. Raises: TurnNotFound."""
+    row: tuple[Any, ...] | None = connection.execute(
+        f"SELECT {COLUMNS} FROM turns WHERE session_id = ? AND id = ?", (session_id, turn_id)
+    ).fetchone()
+    if row is None:
+        raise TurnNotFound
+    return row
+
+
+def get(connection: apsw.Connection, session_id: str, turn_id: str) -> Turn:
+    """One turn. Raises: TurnNotFound."""
+    return turn_from(row_of(connection, session_id, turn_id))
+
+
+def unfinished(connection: apsw.Connection, session_id: str) -> tuple[Turn, ...]:
+    """The turns of a session that are queued or running, in the order they run."""
+    rows = connection.execute(
+        f"SELECT {COLUMNS} FROM turns WHERE session_id = ? "
+        "AND status IN ('queued', 'running') ORDER BY position",
+        (session_id,),
+    )
+    return tuple(map(turn_from, rows))
+
+
+def is_busy(connection: apsw.Connection, session_id: str) -> bool:
+    """Whether a turn of the session is queued or running."""
+    return bool(
+        connection.execute(
+            "SELECT 1 FROM turns WHERE session_id = ? AND status IN ('queued', 'running') LIMIT 1",
+            (session_id,),
+        ).get
+    )
+
+
+def next_position(connection: apsw.Connection, session_id: str) -> int:
+    """The place behind every unfinished turn of a session."""
+    last = connection.execute(
+        "SELECT max(position) FROM turns WHERE session_id = ? AND status IN ('queued', 'running')",
+        (session_id,),
+    ).get
+    return (last or 0) + 1
+
+
+def open_turn(connection: apsw.Connection, session: Session, user_seq: int, wish: OpenTurn) -> Turn:
+    """Insert the turn that answers a user message: running if none is unfinished, else queued."""
+    busy = is_busy(connection, session.id)
+    if busy and wish.when_busy == "reject":
+        raise SessionBusy
+    turn = Turn(
+        id=wish.turn_id,
+        session_id=session.id,
+        user_seq=user_seq,
+        attempt=1,
+        status="queued" if busy else "running",
+        lease_owner=None if busy else wish.lease.owner,
+        lease_until=None if busy else wish.lease.until,
+    )
+    connection.execute(
+        _INSERT,
+        (
+            turn.id,
+            session.id,
+            session.owner_id,
+            user_seq,
+            next_position(connection, session.id) if busy else 1,
+            turn.status,
+            turn.lease_owner,
+            turn.lease_until and to_ms(turn.lease_until),
+        ),
+    )
+    return turn
+
+
+def start_next(connection: apsw.Connection, session_id: str, lease: Lease) -> Turn | None:
+    """Make the oldest queued turn the running one."""
+    waiting = unfinished(connection, session_id)
+    if not waiting or any(turn.status == "running" for turn in waiting):
+        return None
+    connection.execute(
+        "UPDATE turns SET status = 'running', lease_owner = ?, lease_until = ? "
+        "WHERE session_id = ? AND id = ?",
+        (lease.owner, to_ms(lease.until), session_id, waiting[0].id),
+    )
+    return get(connection, session_id, waiting[0].id)
+
+
+def checkpoint(
+    connection: apsw.Connection,
+    session_id: str,
+    turn_id: str,
+    attempt: int,
+    partial: str,
+    lease: Lease,
+) -> bool:
+    """Keep the partial text and renew the lease, if the attempt runs under this lease's owner."""
+    connection.execute(
+        "UPDATE turns SET partial = ?, lease_until = ? WHERE session_id = ? AND id = ? "
+        "AND attempt = ? AND status = 'running' AND lease_owner = ?",
+        (partial, to_ms(lease.until), session_id, turn_id, attempt, lease.owner),
+    )
+    return connection.changes() == 1
+
+
+def all_unfinished(
+    connection: apsw.Connection, lease_before: datetime | None
+) -> tuple[OwnedTurn, ...]:
+    """Unfinished turns of all owners in the order they run; see `DatabaseBackend`."""
+    condition = "" if lease_before is None else " AND status = 'running' AND lease_until < ?"
+    rows: Iterable[tuple[Any, ...]] = connection.execute(
+        f"SELECT owner_id, {COLUMNS} FROM turns WHERE status IN ('queued', 'running'){condition} "
+        "ORDER BY session_id, position",
+        () if lease_before is None else (to_ms(lease_before),),
+    )
+    return tuple(OwnedTurn(owner_id=row[0], turn=turn_from(row[1:])) for row in rows)
