@@ -1,0 +1,145 @@
+/**
+ * The part of the page beside the panel: the head with the title, the conversation in whichever
+ * state it is, and the composer under it, which stays the same element through all of them.
+ */
+import type { RefObject } from 'react';
+import { PanelLeftOpen, SquarePen } from 'lucide-react';
+import { Composer } from '../features/chat/Composer';
+import type { ComposerHandle } from '../features/chat/Composer';
+import { Transcript } from '../features/chat/Transcript';
+import { TranscriptSkeleton } from '../features/chat/TranscriptSkeleton';
+import { TurnStatus } from '../features/chat/TurnStatus';
+import { useChat } from '../features/chat/use-chat';
+import type { Chat } from '../features/chat/use-chat';
+import { ConnectionBanner } from '../features/connection/ConnectionBanner';
+import { useConnection } from '../features/connection/use-connection';
+import { WelcomeFoot, WelcomeHead } from '../features/welcome/Welcome';
+import { Button, IconButton } from '../ui/Button';
+import { useNow } from '../ui/use-now';
+import { Plea } from './Plea';
+import type { PageRoute } from './use-route';
+import { useTitle } from './use-title';
+
+interface ConversationPageProps {
+  route: PageRoute;
+  inert: boolean;
+  panelOpen: boolean;
+  opener: RefObject<HTMLButtonElement | null>;
+  composer: RefObject<ComposerHandle | null>;
+  onOpenPanel(): void;
+  onNewChat(): void;
+}
+
+export function ConversationPage(props: ConversationPageProps) {
+  const { route, inert, composer, onNewChat } = props;
+  const chat = useChat();
+  const { view } = chat;
+  const { model, serverNow } = useConnection();
+  useNow();
+  const welcome = route.kind === 'welcome';
+  const lost = route.kind === 'unknown' || view?.phase === 'missing';
+
+  return (
+    <main inert={inert} className="flex min-w-0 flex-1 flex-col bg-paper">
+      <PageHead {...props} />
+      <div className={`flex min-h-0 flex-1 flex-col ${welcome ? 'justify-center-safe overflow-y-auto' : ''}`}>
+        {welcome ? (
+          <WelcomeHead now={Date.now()} />
+        ) : lost ? (
+          <Lost onNewChat={onNewChat} />
+        ) : (
+          <Conversation chat={chat} now={serverNow()} />
+        )}
+        {!lost && (
+          <div className="shrink-0 pb-[env(safe-area-inset-bottom)]">
+            <Composer
+              ref={composer}
+              sessionId={route.kind === 'session' ? route.sessionId : null}
+              aside={model?.demo ? 'Answers come from the demonstration model.' : (model?.id ?? null)}
+            />
+          </div>
+        )}
+        {welcome && (
+          <WelcomeFoot
+            modelNotice={model?.notice ?? null}
+            onPick={(text) => composer.current?.fill(text)}
+          />
+        )}
+      </div>
+      <TurnStatus view={view} />
+    </main>
+  );
+}
+
+function PageHead({ route, panelOpen, opener, onOpenPanel, onNewChat }: ConversationPageProps) {
+  const title = useTitle(route);
+  return (
+    <header className="relative flex h-(--header-height) shrink-0 items-center gap-1 px-2">
+      {!panelOpen && (
+        <IconButton ref={opener} label="Open the session panel" onClick={onOpenPanel}>
+          <PanelLeftOpen size={18} />
+        </IconButton>
+      )}
+      {route.kind === 'session' && title && (
+        <h1 className="min-w-0 flex-1 truncate px-2 text-ui font-medium">{title}</h1>
+      )}
+      {!panelOpen && (
+        <IconButton label="New chat" className="ml-auto" onClick={onNewChat}>
+          <SquarePen size={18} />
+        </IconButton>
+      )}
+      <ConnectionBanner />
+    </header>
+  );
+}
+
+function Conversation({ chat, now }: { chat: Chat; now: number }) {
+  const { view } = chat;
+  if (!view || view.phase === 'loading') return <TranscriptSkeleton />;
+  if (view.phase === 'error') {
+    return (
+      <Plea
+        title="The conversation did not load"
+        actions={
+          <Button look="solid" onClick={chat.reload}>
+            Retry
+          </Button>
+        }
+      >
+        {view.error?.message ?? 'The server did not answer.'} Nothing is lost; it is stored on the server.
+      </Plea>
+    );
+  }
+  if (view.items.length === 0) {
+    return (
+      <p className="column my-auto text-center text-body text-soft">Nothing has been said here yet.</p>
+    );
+  }
+  return (
+    <Transcript
+      key={view.sessionId}
+      view={view}
+      now={now}
+      onLoadOlder={chat.loadOlder}
+      onRetry={chat.retry}
+      onResend={chat.resendPending}
+      onDiscard={chat.discardPending}
+    />
+  );
+}
+
+function Lost({ onNewChat }: { onNewChat(): void }) {
+  return (
+    <Plea
+      title="There is no such conversation"
+      actions={
+        <Button look="solid" onClick={onNewChat}>
+          Start a new chat
+        </Button>
+      }
+    >
+      It may have been deleted, or the address is not complete. Your other conversations are in the
+      session panel.
+    </Plea>
+  );
+}

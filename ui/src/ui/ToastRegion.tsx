@@ -1,0 +1,90 @@
+/**
+ * Draws the toasts at the lower left, over the panel, away from where people write.
+ *
+ * Each is announced politely. Time stands still while a toast is hovered or holds focus, and
+ * Ctrl+Z (⌘Z) outside a text field takes the newest action, so that Undo needs no mouse and no race.
+ */
+import { useEffect, useRef, useState } from 'react';
+import { X } from 'lucide-react';
+import { Button, IconButton } from './Button';
+import { useToasts } from './toasts';
+import type { Toast } from './toasts';
+
+function isEditable(target: EventTarget | null): boolean {
+  return target instanceof HTMLElement && target.closest('input, textarea, [contenteditable]') !== null;
+}
+
+function ToastCard({ toast }: { toast: Toast }) {
+  const dismiss = useToasts((store) => store.dismiss);
+  const [held, setHeld] = useState(false);
+  const left = useRef(toast.durationMs);
+
+  useEffect(() => {
+    if (held) return;
+    const startedAt = performance.now();
+    const timer = setTimeout(() => dismiss(toast.id), left.current);
+    return () => {
+      clearTimeout(timer);
+      left.current -= performance.now() - startedAt;
+    };
+  }, [held, toast.id, dismiss]);
+
+  return (
+    <div
+      onPointerEnter={() => setHeld(true)}
+      onPointerLeave={() => setHeld(false)}
+      onFocus={() => setHeld(true)}
+      onBlur={() => setHeld(false)}
+      className="pointer-events-auto flex w-full animate-rise items-center gap-1 rounded-medium border border-line bg-raised py-1 pr-1 pl-3 text-ui shadow-float"
+    >
+      <span className="line-clamp-3 min-w-0 flex-1 py-1 wrap-anywhere">{toast.text}</span>
+      {toast.action && (
+        <Button
+          look="quiet"
+          className="text-accent"
+          aria-keyshortcuts="Control+Z Meta+Z"
+          onClick={() => {
+            toast.action?.act();
+            dismiss(toast.id);
+          }}
+        >
+          {toast.action.label}
+        </Button>
+      )}
+      <IconButton label="Dismiss" onClick={() => dismiss(toast.id)}>
+        <X size={16} />
+      </IconButton>
+    </div>
+  );
+}
+
+export function ToastRegion() {
+  const toasts = useToasts((store) => store.toasts);
+
+  useEffect(() => {
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== 'z' || !(event.ctrlKey || event.metaKey) || event.shiftKey) return;
+      if (isEditable(event.target)) return;
+      const { toasts: shown, dismiss } = useToasts.getState();
+      const newest = shown.findLast((toast) => toast.action);
+      if (!newest) return;
+      event.preventDefault();
+      newest.action?.act();
+      dismiss(newest.id);
+    };
+    window.addEventListener('keydown', onKeyDown);
+    return () => window.removeEventListener('keydown', onKeyDown);
+  }, []);
+
+  return (
+    <div
+      role="status"
+      aria-label="Notifications"
+      className="pointer-events-none fixed bottom-0 left-0 z-40 flex w-full max-w-88 flex-col gap-2 p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))]"
+    >
+      {toasts.map((toast) => (
+        <ToastCard key={toast.id} toast={toast} />
+      ))}
+    </div>
+  );
+}
