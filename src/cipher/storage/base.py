@@ -13,6 +13,9 @@ What a backend promises:
 - A session of another owner and a session that does not exist raise the same `SessionNotFound`,
   and so does one in the trash, but for the verbs that are about the trash.
 - `append` and `import_session` may be called any number of times with the same ids.
+- What is read later equals what the writing verb returned, and shares nothing with it.
+- Text and metadata come back to the last character, or the verb raises `BadRequest` and keeps
+  nothing: for a lone surrogate always, for U+0000 where the database can not hold it.
 - Driver errors come out as `StorageError` with the cause attached, never raw.
 - A cancelled caller never leaves half a transaction: its verb happened whole or not at all.
 """
@@ -71,9 +74,14 @@ class OwnedTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DatabaseBackend(Protocol):
-    """One database. Open it once, close it once; every verb in between may run concurrently."""
+    """One database. Open it once, close it once; every verb in between may run concurrently.
+
+    Before `open` and after `close` every verb raises StorageUnavailable.
+    """
 
     durability: Durability
+    sole_runner: bool
+    """Whether no other process can run turns here: then a running turn of another lease is dead."""
 
     async def open(self) -> None:
         """Connect, migrate, and prove that a durable write works.
@@ -96,7 +104,11 @@ class DatabaseBackend(Protocol):
         metadata: dict[str, Any] | None = None,
         at: datetime,
     ) -> Session:
-        """Store a new, empty session. Raises: SessionExists, also for an id that was purged."""
+        """Store a new, empty session with an epoch of its own; `metadata` is a JSON object.
+
+        Ids are one namespace over all owners. Raises: SessionExists, also for an id that was
+        purged; BadRequest.
+        """
 
     async def get_session(self, owner_id: str, session_id: str) -> Session:
         """One session's row. Raises: SessionNotFound."""
@@ -112,17 +124,26 @@ class DatabaseBackend(Protocol):
     ) -> SessionPage:
         """A page of sessions by (`last_activity`, `id`), newest first.
 
-        `query` keeps titles that contain it, whatever the case. Raises: BadRequest for a cursor that
-        no page gave out.
+        `archived` leaves out the trash, `active` both. `query` keeps titles that contain it,
+        whatever the case (`str.casefold`). A page starts after the place that the cursor names,
+        whatever happened since. Raises: BadRequest for a cursor that no page gave out.
         """
 
     async def update_session(
         self, owner_id: str, session_id: str, patch: SessionPatch, *, at: datetime
     ) -> Session:
-        """Change what the patch sets. Raises: SessionNotFound, MessageNotFound for a bad leaf."""
+        """Change what the patch sets; `last_activity` stays, for it is about messages.
+
+        A session that is archived again keeps its moment. `leaf_seq` 0 is the empty branch: the
+        next message becomes a root. Raises: SessionNotFound, MessageNotFound for a bad leaf,
+        BadRequest.
+        """
 
     async def delete_session(self, owner_id: str, session_id: str, *, at: datetime) -> Session:
-        """Move a session to the trash. Raises: SessionNotFound, also when it is there already."""
+        """Move a session to the trash, as it is: its turns go on, and an archived one stays so.
+
+        Raises: SessionNotFound, also when it is there already.
+        """
 
     async def restore_session(self, owner_id: str, session_id: str) -> Session:
         """Take a session out of the trash. Raises: SessionNotFound when it is not in it."""
@@ -146,13 +167,17 @@ class DatabaseBackend(Protocol):
     ) -> Sequence[Session]:
         """Archive or move to the trash up to `limit` sessions without activity since a moment.
 
-        Pinned sessions and sessions with an unfinished turn stay. Returns what it changed.
+        Of all owners, longest idle first. Archived and pinned sessions and sessions with an
+        unfinished turn stay. Returns what it changed.
         """
 
     async def import_session(self, session: Session, messages: Sequence[Message]) -> bool:
         """Store a whole session with its log as it is given; False if the id is or was taken.
 
-        `messages` must be numbered 1, 2, 3… with parents before children. Raises: BadRequest.
+        `messages` must be numbered 1, 2, 3… with parents before children, each `client_msg_id` once,
+        and the leaf must be one of them, or 0; `head_seq` and `message_count` follow from them.
+        Turns are not part of a log: the answers keep their `turn_id`, but there is nothing to retry.
+        Raises: BadRequest.
         """
 
     async def append(
@@ -165,12 +190,13 @@ class DatabaseBackend(Protocol):
     ) -> Appended:
         """Store one message at the end of the log, and open its turn, in one transaction.
 
-        Moves the leaf to it, counts it, bumps `last_activity`, and gives a session without a title
-        its first one. The same `client_msg_id` again returns the stored message with
-        `duplicate=True`.
+        Moves the leaf to it and counts it. `last_activity` becomes its timestamp, but never goes
+        back. A user message gives a session without a title its first one. Parent 0 makes it a root.
+        The same `client_msg_id` with the same role and parts returns the stored message and its
+        turn as they are now, with `duplicate=True`, before anything else is looked at.
 
         Raises: SessionNotFound, MessageNotFound for an unknown parent, SessionBusy,
-        IdempotencyConflict for the same key with other content.
+        IdempotencyConflict for the same key with other content, BadRequest.
         """
 
     async def branch(
@@ -178,20 +204,24 @@ class DatabaseBackend(Protocol):
     ) -> MessagePage:
         """The newest `limit` messages of the active branch, or those above the message `before`.
 
-        In order of `seq`; `has_more` says that the branch goes on upwards; `turns` has the
-        unfinished ones. Raises: SessionNotFound, MessageNotFound for an unknown `before`.
+        `before` may stand on any branch: it is its ancestors that are read. In order of `seq`;
+        `has_more` says that the branch goes on upwards; `turns` has the unfinished ones, in the
+        order in which they run. Raises: SessionNotFound, MessageNotFound for an unknown `before`.
         """
 
     async def log(
         self, owner_id: str, session_id: str, *, after: int = 0, limit: int = 500
     ) -> MessagePage:
-        """The next `limit` messages of the whole log after a `seq`, all branches, in order."""
+        """The next `limit` messages of the whole log after a `seq`, all branches, in order.
+
+        Nothing after the head is an empty page. `turns` as in `branch`. Raises: SessionNotFound.
+        """
 
     async def get_turn(self, owner_id: str, session_id: str, turn_id: str) -> Turn:
         """One turn. Raises: SessionNotFound, TurnNotFound."""
 
     async def start_turn(self, owner_id: str, session_id: str, lease: Lease) -> Turn | None:
-        """Give the oldest queued turn to a worker; None if none waits or one is running.
+        """Give the turn that was queued first to a worker; None if none waits or one is running.
 
         Raises: SessionNotFound.
         """
@@ -202,8 +232,8 @@ class DatabaseBackend(Protocol):
         """Open the next attempt of a turn that has ended, beside its last answer.
 
         The leaf goes back to the parent of that answer, so that the new one becomes its sibling.
-        Starts `running`, or `queued` behind an unfinished turn. Retrying a turn that is unfinished
-        already changes nothing and says so with `duplicate`; the message is the user's.
+        Starts `running`, or `queued` last in line if a turn is unfinished. Retrying a turn that is
+        unfinished already changes nothing and says so with `duplicate`; the message is the user's.
 
         Raises: SessionNotFound, TurnNotFound.
         """
@@ -211,7 +241,11 @@ class DatabaseBackend(Protocol):
     async def checkpoint_turn(
         self, session_id: str, turn_id: str, attempt: int, *, partial: str, lease: Lease
     ) -> bool:
-        """Keep what a running answer has so far and renew its lease; False if it is not ours."""
+        """Keep what a running answer has so far and renew its lease; False if it is not ours.
+
+        Ours is the running attempt whose `lease_owner` we are, even after the lease ended, also in
+        the trash. Raises: BadRequest for text that can not be kept.
+        """
 
     async def finish_turn(
         self, owner_id: str, session_id: str, turn_id: str, attempt: int, answer: Answer
@@ -219,23 +253,25 @@ class DatabaseBackend(Protocol):
         """Store the terminal message of an attempt and close it, in one transaction.
 
         The message goes under the leaf if the leaf is the user message or descends from it, and
-        moves the leaf; else it goes under the user message and leaves the leaf alone. An attempt
-        that has ended already returns what ended it. Works on sessions in the trash, so that
-        nothing an answer said is lost.
+        moves the leaf; else it goes under the user message and leaves the leaf alone. The turn may
+        be queued still, and whoever holds the lease does not matter; it ends without lease and
+        partial. An attempt that has ended already returns what ended it. Works on sessions in the
+        trash, so that nothing an answer said is lost.
 
-        Raises: SessionNotFound, TurnNotFound.
+        Raises: SessionNotFound, TurnNotFound, also for an attempt that never was, BadRequest.
         """
 
     async def unfinished_turns(
         self, *, lease_before: datetime | None = None
     ) -> Sequence[OwnedTurn]:
-        """Turns that are queued or running, of all owners, oldest first.
+        """Turns that are queued or running, of all owners, in the trash too.
 
-        With `lease_before`, only running ones whose lease ended before that moment.
+        Those of one session in the order in which they run. With `lease_before`, only running ones
+        whose lease ended before that moment.
         """
 
     async def stats(self, owner_id: str) -> StorageStats:
-        """Counts over an owner's sessions, the trash left out."""
+        """Counts over an owner's sessions, archived ones too, the trash left out."""
 
 
 def encode_cursor(last_activity_ms: int, session_id: str) -> str:

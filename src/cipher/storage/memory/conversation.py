@@ -50,13 +50,17 @@ class Conversation:
         self._by_key = {m.client_msg_id: m for m in self._log if m.client_msg_id is not None}
         self._answers: dict[tuple[str, int], Message] = {}
         self._turns: dict[str, Turn] = {}
-        self.tickets: dict[str, int] = {}
-        """The unfinished turns, next first, and the place of each among those of all sessions."""
+        self._queue: list[str] = []
 
     @property
     def session(self) -> Session:
         """The row, with metadata that the reader may change without changing what is stored."""
         return kept(self.row)
+
+    @property
+    def unfinished(self) -> tuple[Turn, ...]:
+        """The turns that are queued or running, in the order in which they run."""
+        return tuple(self._turns[turn_id] for turn_id in self._queue)
 
     def change(self, **fields: Any) -> Session:
         """Set fields of the row."""
@@ -76,14 +80,14 @@ class Conversation:
             fields["archived_at"] = (self.row.archived_at or at) if patch.archived else None
         return self.change(**fields)
 
-    def append(self, new: NewMessage, wish: OpenTurn | None, ticket: int) -> Appended:
-        """Store a message at the end of the log; `ticket` is its turn's place if it opens one."""
+    def append(self, new: NewMessage, wish: OpenTurn | None) -> Appended:
+        """Store a message at the end of the log and open the turn that answers it."""
         if new.client_msg_id in self._by_key:
             return self._repeated(self._by_key[new.client_msg_id], new)
         parent_seq = self.row.leaf_seq if new.parent_seq is None else new.parent_seq
         if parent_seq != 0:
             self._message(parent_seq)
-        if wish is not None and wish.when_busy == "reject" and self.tickets:
+        if wish is not None and wish.when_busy == "reject" and self._queue:
             raise SessionBusy
         message = Message(
             id=new.id,
@@ -96,7 +100,7 @@ class Conversation:
             client_msg_id=new.client_msg_id,
         )
         session = self._add(message, moves_leaf=True)
-        turn = self._enqueue(wish.turn_id, message.seq, 1, wish.lease, ticket) if wish else None
+        turn = self._enqueue(wish.turn_id, message.seq, 1, wish.lease) if wish else None
         return Appended(message=message, session=session, turn=turn)
 
     def branch(self, before: int | None, limit: int) -> MessagePage:
@@ -110,6 +114,7 @@ class Conversation:
 
     def log(self, after: int, limit: int) -> MessagePage:
         """The messages after a `seq`."""
+        after = max(after, 0)
         messages = self._log[after : after + limit]
         return self._page(messages, has_more=after + limit < len(self._log))
 
@@ -122,19 +127,18 @@ class Conversation:
 
     def start_turn(self, lease: Lease) -> Turn | None:
         """Let the turn that waited longest run, unless one runs."""
-        turns = self._unfinished()
-        if not turns or any(turn.status == "running" for turn in turns):
+        if not self.unfinished or self.unfinished[0].status == "running":
             return None
-        return self._set(_leased(turns[0], lease))
+        return self._set(_leased(self.unfinished[0], lease))
 
-    def retry_turn(self, turn_id: str, lease: Lease, ticket: int) -> Appended:
+    def retry_turn(self, turn_id: str, lease: Lease) -> Appended:
         """Open the next attempt, and put the leaf where the last answer hangs."""
         turn = self.turn(turn_id)
         asked = self._message(turn.user_seq)
-        if turn_id in self.tickets:
+        if turn_id in self._queue:
             return Appended(message=asked, session=self.session, turn=turn, duplicate=True)
         last = self._answers[turn_id, turn.attempt]
-        turn = self._enqueue(turn_id, turn.user_seq, turn.attempt + 1, lease, ticket)
+        turn = self._enqueue(turn_id, turn.user_seq, turn.attempt + 1, lease)
         return Appended(message=asked, session=self.change(leaf_seq=last.parent_seq), turn=turn)
 
     def checkpoint_turn(self, turn_id: str, attempt: int, partial: str, lease: Lease) -> bool:
@@ -170,7 +174,7 @@ class Conversation:
         )
         session = self._add(message, moves_leaf=in_view)
         self._answers[turn_id, attempt] = message
-        del self.tickets[turn_id]
+        self._queue.remove(turn_id)
         closed = replace(turn, status=answer.status, partial="", lease_owner=None, lease_until=None)
         return Finished(message=message, session=session, turn=self._set(closed))
 
@@ -210,9 +214,7 @@ class Conversation:
         turn = self._turns.get(stored.turn_id) if stored.turn_id is not None else None
         return Appended(message=stored, session=self.session, turn=turn, duplicate=True)
 
-    def _enqueue(
-        self, turn_id: str, user_seq: int, attempt: int, lease: Lease, ticket: int
-    ) -> Turn:
+    def _enqueue(self, turn_id: str, user_seq: int, attempt: int, lease: Lease) -> Turn:
         """Run an attempt at once if nothing is unfinished, else put it last in the queue."""
         turn = Turn(
             id=turn_id,
@@ -221,24 +223,21 @@ class Conversation:
             attempt=attempt,
             status="queued",
         )
-        if not self.tickets:
+        if not self._queue:
             turn = _leased(turn, lease)
-        self.tickets[turn_id] = ticket
+        self._queue.append(turn_id)
         return self._set(turn)
 
     def _set(self, turn: Turn) -> Turn:
         self._turns[turn.id] = kept(turn)
         return turn
 
-    def _unfinished(self) -> list[Turn]:
-        return [self._turns[turn_id] for turn_id in self.tickets]
-
     def _page(self, messages: Sequence[Message], *, has_more: bool) -> MessagePage:
         return MessagePage(
             session=self.session,
             messages=tuple(messages),
             has_more=has_more,
-            turns=tuple(self._unfinished()),
+            turns=self.unfinished,
         )
 
 

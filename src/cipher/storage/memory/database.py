@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from itertools import count
 from typing import Any, Literal
 
 from cipher.errors import BadRequest, SessionExists, SessionNotFound, StorageUnavailable
@@ -49,7 +48,6 @@ class MemoryDatabase:
         self._is_open = False
         self._by_id: dict[str, Conversation] = {}
         self._erased: set[str] = set()
-        self._tickets = count(1)
 
     async def open(self) -> None:
         self._is_open = True
@@ -158,7 +156,7 @@ class MemoryDatabase:
             if _IN_STATE["active"](conversation.row)
             and conversation.row.last_activity < idle_since
             and not conversation.row.pinned
-            and not conversation.tickets
+            and not conversation.unfinished
         ]
         idle.sort(key=lambda conversation: _place(conversation.row))
         moment = {"archive": "archived_at", "delete": "deleted_at"}[action]
@@ -188,7 +186,7 @@ class MemoryDatabase:
         *,
         turn: OpenTurn | None = None,
     ) -> Appended:
-        return self._live(owner_id, session_id).append(message, turn, next(self._tickets))
+        return self._live(owner_id, session_id).append(message, turn)
 
     async def branch(
         self, owner_id: str, session_id: str, *, before: int | None = None, limit: int = 50
@@ -209,7 +207,7 @@ class MemoryDatabase:
     async def retry_turn(
         self, owner_id: str, session_id: str, turn_id: str, lease: Lease
     ) -> Appended:
-        return self._live(owner_id, session_id).retry_turn(turn_id, lease, next(self._tickets))
+        return self._live(owner_id, session_id).retry_turn(turn_id, lease)
 
     async def checkpoint_turn(
         self, session_id: str, turn_id: str, attempt: int, *, partial: str, lease: Lease
@@ -227,18 +225,12 @@ class MemoryDatabase:
     async def unfinished_turns(
         self, *, lease_before: datetime | None = None
     ) -> Sequence[OwnedTurn]:
-        by_ticket = {
-            ticket: OwnedTurn(owner_id=conversation.row.owner_id, turn=conversation.turn(turn_id))
-            for conversation in self._conversations().values()
-            for turn_id, ticket in conversation.tickets.items()
-        }
-        oldest_first = [by_ticket[ticket] for ticket in sorted(by_ticket)]
-        if lease_before is None:
-            return oldest_first
         return [
-            owned
-            for owned in oldest_first
-            if owned.turn.lease_until is not None and owned.turn.lease_until < lease_before
+            OwnedTurn(owner_id=conversation.row.owner_id, turn=turn)
+            for conversation in self._conversations().values()
+            for turn in conversation.unfinished
+            if lease_before is None
+            or (turn.lease_until is not None and turn.lease_until < lease_before)
         ]
 
     async def stats(self, owner_id: str) -> StorageStats:
