@@ -155,7 +155,7 @@ class DatabaseBackend(Protocol):
         """
 
     async def purge_deleted(self, *, deleted_before: datetime, limit: int = 100) -> int:
-        """Erase up to `limit` sessions that went to the trash before a moment; how many it erased."""
+        """Erase up to `limit` sessions trashed before a moment, oldest first; returns how many."""
 
     async def expire_sessions(
         self,
@@ -174,9 +174,10 @@ class DatabaseBackend(Protocol):
     async def import_session(self, session: Session, messages: Sequence[Message]) -> bool:
         """Store a whole session with its log as it is given; False if the id is or was taken.
 
-        `messages` must be numbered 1, 2, 3… with parents before children, each `client_msg_id` once,
-        and the leaf must be one of them, or 0; `head_seq` and `message_count` follow from them.
-        Turns are not part of a log: the answers keep their `turn_id`, but there is nothing to retry.
+        `messages` must be numbered 1, 2, 3… with parents before children, each `client_msg_id`
+        once, and the leaf must be one of them, or 0; `head_seq` and `message_count` follow from
+        them. Turns are not part of a log: the answers keep their `turn_id`, but there is nothing
+        to retry.
         Raises: BadRequest.
         """
 
@@ -191,9 +192,9 @@ class DatabaseBackend(Protocol):
         """Store one message at the end of the log, and open its turn, in one transaction.
 
         Moves the leaf to it and counts it. `last_activity` becomes its timestamp, but never goes
-        back. A user message gives a session without a title its first one. Parent 0 makes it a root.
-        The same `client_msg_id` with the same role and parts returns the stored message and its
-        turn as they are now, with `duplicate=True`, before anything else is looked at.
+        back. A user message gives a session without a title its first one. Parent 0 makes it a
+        root. The same `client_msg_id` with the same role and parts returns the stored message and
+        its turn as they are now, with `duplicate=True`, before anything else is looked at.
 
         Raises: SessionNotFound, MessageNotFound for an unknown parent, SessionBusy,
         IdempotencyConflict for the same key with other content, BadRequest.
