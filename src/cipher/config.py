@@ -22,8 +22,7 @@ from pydantic_settings import (
 
 from cipher.errors import SettingsError
 
-DatabaseType = Literal["sqlite", "postgres", "in-memory"]
-CacheType = Literal["in-memory", "redis"]
+DatabaseType = Literal["sqlite", "in-memory"]
 TtlAction = Literal["evict", "archive", "delete"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]

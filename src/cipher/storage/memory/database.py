@@ -43,6 +43,7 @@ class MemoryDatabase:
     """A `DatabaseBackend` that forgets. The protocol says what each verb promises."""
 
     durability: Durability = "volatile"
+    sole_runner: bool = True
 
     def __init__(self) -> None:
         self._is_open = False

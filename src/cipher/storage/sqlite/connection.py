@@ -37,7 +37,7 @@ def create_private(path: Path) -> None:
 
 
 def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> apsw.Connection:
-    """Open a file that exists. `read_only` refuses writes on this connection. Raises: StorageError."""
+    """Open a file that exists; a `read_only` connection refuses writes. Raises: StorageError."""
     with translated_errors():
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:

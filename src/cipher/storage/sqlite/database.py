@@ -56,7 +56,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, *, exclusive: bool = False, vfs: str | None = None) -> None:
         self.path = path
-        self._exclusive = exclusive
+        self.sole_runner = exclusive
         self._vfs = vfs
         self._lock: IO[bytes] | None = None
         self._writer: Writer | None = None
@@ -71,7 +71,7 @@ class SqliteDatabase:
 
     def _open(self) -> None:
         create_private(self.path)
-        if self._exclusive:
+        if self.sole_runner:
             self._lock = _take_lock(self.path)
         try:
             connection = connect(self.path, vfs=self._vfs)
@@ -251,8 +251,8 @@ class SqliteDatabase:
 
 
 def _take_lock(path: Path) -> IO[bytes]:
-    """Hold `<file>.lock` for as long as the process lives; the kernel lets go of it on any death."""
-    lock = open(path.with_name(path.name + ".lock"), "ab")  # noqa: SIM115
+    """Hold `<file>.lock` while the process lives; the kernel lets go of it on any death."""
+    lock = path.with_name(path.name + ".lock").open("ab")  # noqa: SIM115
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

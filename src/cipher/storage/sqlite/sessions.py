@@ -83,7 +83,8 @@ def create(
 def insert(connection: apsw.Connection, session: Session) -> bool:
     """Insert a session row as it is; False if the id is or was taken."""
     taken = connection.execute(
-        "SELECT 1 FROM sessions WHERE id = ?1 UNION ALL SELECT 1 FROM purged_sessions WHERE id = ?1",
+        "SELECT 1 FROM sessions WHERE id = ?1 "
+        "UNION ALL SELECT 1 FROM purged_sessions WHERE id = ?1",
         (session.id,),
     ).get
     if taken:

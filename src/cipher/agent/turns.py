@@ -1,0 +1,353 @@
+"""`TurnRunner`: one turn after the other in each session, from the prompt to the terminal message.
+
+Owns the tasks that run turns, their leases and checkpoints, and what is told about them on the bus.
+Deltas go to the bus, never to storage; what an answer has so far is checkpointed every half
+second or every 2 KiB; the finished answer is one append. A turn whose storage fails at the end keeps trying
+to store its answer for as long as the process lives.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import aclosing
+from datetime import timedelta
+from itertools import chain, repeat
+
+import structlog
+
+from cipher.agent.context import history_for
+from cipher.agent.llm import LanguageModel, ReasoningDelta, TextDelta, UsageReport
+from cipher.errors import CipherError, NotFound, StorageError, StorageUnavailable
+from cipher.events import DeltaKind, MessageDelta, MessageReceived, TurnEnded, TurnStarted
+from cipher.model import (
+    Answer,
+    Failure,
+    Session,
+    TerminalStatus,
+    Turn,
+    Usage,
+    new_id,
+    text_parts,
+    utc_now,
+)
+from cipher.sessions.bus import Bus
+from cipher.sessions.manager import SessionManager
+from cipher.sessions.session import ConversationSession, LiveTurn
+from cipher.storage.base import Lease
+
+LEASE = timedelta(seconds=15)
+CHECKPOINT_SECONDS = 0.5
+CHECKPOINT_CHARS = 2_048
+STOP_SECONDS = 5.0
+
+logger = structlog.get_logger(__name__)
+
+
+class TurnRunner:
+    """Runs turns for one process, which is known to others by `worker_id`."""
+
+    def __init__(
+        self, sessions: SessionManager, model: LanguageModel, bus: Bus, *, system_prompt: str
+    ) -> None:
+        self.worker_id = new_id()
+        self._sessions = sessions
+        self._model = model
+        self._bus = bus
+        self._system_prompt = system_prompt
+        self._runners: set[asyncio.Task[None]] = set()
+        self._closing = False
+
+    def lease(self) -> Lease:
+        """A lease of this worker from now on."""
+        return Lease(owner=self.worker_id, until=utc_now() + LEASE)
+
+    def wake(self, session: ConversationSession, turn: Turn) -> None:
+        """Have a turn run that is running or queued in the database. Waking twice is fine."""
+        if self._closing or any(waiting.id == turn.id for waiting in session.waiting):
+            return
+        if session.live is not None and session.live.turn_id == turn.id:
+            return
+        session.waiting.append(turn)
+        if session.runner is None or session.runner.done():
+            session.runner = asyncio.create_task(
+                self._run_waiting(session), name=f"turns-{session.id}"
+            )
+            self._runners.add(session.runner)
+            session.runner.add_done_callback(self._runners.discard)
+
+    async def cancel(self, session: ConversationSession, turn: Turn) -> None:
+        """Stop one turn; waits until its terminal message is stored."""
+        live = session.live
+        if live is not None and live.turn_id == turn.id:
+            live.stop("cancelled")
+            await self._ended(live)
+        elif turn.status in ("queued", "running"):
+            for waiting in list(session.waiting):
+                if waiting.id == turn.id:
+                    session.waiting.remove(waiting)
+            await self._end_unstarted(session, turn, "cancelled")
+
+    async def cancel_all(self, session: ConversationSession) -> None:
+        """Stop everything that runs or waits in a session."""
+        waiting, live = list(session.waiting), session.live
+        session.waiting.clear()
+        for turn in waiting:
+            await self._end_unstarted(session, turn, "cancelled")
+        if live is not None:
+            live.stop("cancelled")
+            await self._ended(live)
+
+    async def interrupt_lost(self, session: ConversationSession, turn: Turn) -> None:
+        """Give a turn whose worker died its terminal message, with what was checkpointed."""
+        logger.warning(
+            "turn interrupted", session_id=session.id, turn_id=turn.id, reason="worker died"
+        )
+        await self._end_unstarted(session, turn, "interrupted")
+
+    async def close(self, drain: timedelta) -> None:
+        """Give running turns time to finish, then interrupt them; none is running afterwards.
+
+        Queued turns stay queued in the database for whoever runs next.
+        """
+        self._closing = True
+        for session in self._sessions.all_held():
+            for turn in [turn for turn in session.waiting if turn.status == "queued"]:
+                session.waiting.remove(turn)
+        if self._runners:
+            await asyncio.wait(set(self._runners), timeout=drain.total_seconds())
+        for session in self._sessions.all_held():
+            if session.live is not None:
+                session.live.stop("interrupted")
+        await asyncio.gather(*self._runners, return_exceptions=True)
+
+    # One session
+
+    async def _run_waiting(self, session: ConversationSession) -> None:
+        while session.waiting:
+            turn: Turn | None = session.waiting[0]
+            if turn is not None and turn.status == "queued":
+                turn = await self._start_queued(session)
+            if session.waiting:
+                session.waiting.popleft()
+            if turn is None:
+                continue
+            live = session.live = LiveTurn(turn)
+            row: Session | None = None
+            try:
+                row = await self._run(session, live)
+            finally:
+                session.live = None
+                live.ended.set()
+            if row is not None:
+                self._sessions.announce(row)
+
+    async def _start_queued(self, session: ConversationSession) -> Turn | None:
+        for pause in _pauses():
+            try:
+                return await session.start_turn(self.lease())
+            except NotFound:
+                return None
+            except StorageError as error:
+                logger.warning("turn waits for storage", session_id=session.id, code=error.code)
+                if self._closing:
+                    return None
+                await asyncio.sleep(pause)
+        return None
+
+    async def _run(self, session: ConversationSession, live: LiveTurn) -> Session | None:
+        """One attempt: whatever happens becomes its terminal message. The session afterwards."""
+        log = logger.bind(session_id=session.id, turn_id=live.turn_id, attempt=live.attempt)
+        log.info("turn started")
+        self._bus.publish(
+            session.owner_id,
+            TurnStarted(
+                session_id=session.id,
+                turn_id=live.turn_id,
+                attempt=live.attempt,
+                in_reply_to=live.in_reply_to,
+            ),
+        )
+        usage: list[Usage] = []
+        live.task = asyncio.create_task(self._stream(session, live, usage))
+        keeper = asyncio.create_task(self._keep_checkpoints(session, live))
+        await asyncio.wait({live.task})
+        keeper.cancel()
+        await asyncio.gather(keeper, return_exceptions=True)
+        status, failure = _outcome(live, live.task, log)
+        if status is None:
+            log.warning("turn lost", reason="another worker took it")
+            return None
+        answer = Answer(
+            message_id=new_id(),
+            parts=live.parts(),
+            status=status,
+            timestamp=utc_now(),
+            usage=usage[-1] if usage else None,
+            error=failure,
+        )
+        row = await self._finish(session, live.turn_id, live.attempt, answer)
+        log.info("turn ended", status=status, reason=failure.code if failure else None)
+        return row
+
+    async def _stream(
+        self, session: ConversationSession, live: LiveTurn, usage: list[Usage]
+    ) -> None:
+        turn = Turn(
+            id=live.turn_id,
+            session_id=session.id,
+            user_seq=live.in_reply_to,
+            attempt=live.attempt,
+            status="running",
+        )
+        history = await history_for(session, turn)
+        stream = self._model.stream(history, system_prompt=self._system_prompt)
+        async with aclosing(stream) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, UsageReport):
+                    usage.append(piece.usage)
+                else:
+                    self._tell(session, live, piece)
+
+    def _tell(
+        self, session: ConversationSession, live: LiveTurn, piece: TextDelta | ReasoningDelta
+    ) -> None:
+        kind: DeltaKind = "text" if isinstance(piece, TextDelta) else "reasoning"
+        offset = live.add(kind, piece.text)
+        self._bus.publish(
+            session.owner_id,
+            MessageDelta(
+                session_id=session.id,
+                turn_id=live.turn_id,
+                attempt=live.attempt,
+                off=offset,
+                text=piece.text,
+                kind=kind,
+            ),
+        )
+
+    async def _keep_checkpoints(self, session: ConversationSession, live: LiveTurn) -> None:
+        """Write down what the attempt has while it grows, else renew its lease in time."""
+        kept, renew_at = 0, utc_now() + LEASE / 3
+        while True:
+            try:
+                await asyncio.wait_for(live.grown_by(CHECKPOINT_CHARS, kept), CHECKPOINT_SECONDS)
+            except TimeoutError:
+                if live.off == kept and utc_now() < renew_at:
+                    continue
+            kept, renew_at = live.off, utc_now() + LEASE / 3
+            try:
+                if not await session.checkpoint(live, self.lease()):
+                    live.stop("lost")
+                    return
+            except StorageError as error:
+                logger.warning(
+                    "checkpoint failed",
+                    session_id=session.id,
+                    turn_id=live.turn_id,
+                    code=error.code,
+                )
+
+    async def _finish(
+        self, session: ConversationSession, turn_id: str, attempt: int, answer: Answer
+    ) -> Session | None:
+        """Store a terminal message, however long it takes, and tell everyone.
+
+        None if the session was erased meanwhile, or the process stops while the storage is away:
+        then the checkpoint stays, and the next start ends the turn.
+        """
+        for pause in _pauses():
+            try:
+                return await self._store(session, turn_id, attempt, answer)
+            except NotFound:
+                return None
+            except StorageError as error:
+                logger.error(
+                    "answer waits for storage",
+                    session_id=session.id,
+                    turn_id=turn_id,
+                    code=error.code,
+                )
+                if self._closing:
+                    return None
+                await asyncio.sleep(pause)
+        return None
+
+    async def _store(
+        self, session: ConversationSession, turn_id: str, attempt: int, answer: Answer
+    ) -> Session:
+        """Store a terminal message, tell everyone, and return the session afterwards."""
+        finished = await session.finish_turn(turn_id, attempt, answer)
+        message, failure = finished.message, finished.message.error
+        self._bus.publish(
+            session.owner_id,
+            MessageReceived(session_id=session.id, epoch=finished.session.epoch, message=message),
+        )
+        self._bus.publish(
+            session.owner_id,
+            TurnEnded(
+                session_id=session.id,
+                turn_id=turn_id,
+                attempt=attempt,
+                status=message.status or answer.status,
+                retryable=message.status != "complete",
+                reason=failure.code if failure else None,
+                message=failure.message if failure else None,
+                usage=message.usage,
+            ),
+        )
+        return finished.session
+
+    async def _end_unstarted(
+        self, session: ConversationSession, turn: Turn, status: TerminalStatus
+    ) -> None:
+        """End a turn that does not run here, with what was checkpointed of it.
+
+        A session that was erased meanwhile has nothing left to end. Raises: StorageError.
+        """
+        answer = Answer(
+            message_id=new_id(),
+            parts=text_parts(turn.partial),
+            status=status,
+            timestamp=utc_now(),
+        )
+        try:
+            row = await self._store(session, turn.id, turn.attempt, answer)
+        except NotFound:
+            return
+        if session.live is not None and session.live.turn_id == turn.id:
+            # It was queued when we looked and started while we ended it.
+            session.live.stop("lost")
+        self._sessions.announce(row)
+
+    async def _ended(self, live: LiveTurn) -> None:
+        try:
+            await asyncio.wait_for(live.ended.wait(), STOP_SECONDS)
+        except TimeoutError as error:
+            raise StorageUnavailable(
+                "The answer was stopped, but the storage does not answer; it is kept once it does."
+            ) from error
+
+
+def _outcome(
+    live: LiveTurn, task: asyncio.Task[None], log: structlog.stdlib.BoundLogger
+) -> tuple[TerminalStatus | None, Failure | None]:
+    """How an attempt ended; a status of None means that it is not ours to end."""
+    if task.cancelled():
+        reason = live.stop_reason or "interrupted"
+        return (None if reason == "lost" else reason), None
+    error = task.exception()
+    if error is None:
+        return "complete", None
+    if isinstance(error, NotFound):
+        return "cancelled", None
+    if isinstance(error, CipherError):
+        log.warning("turn failed", code=error.code)
+        return "failed", Failure(code=error.code, message=error.message)
+    log.error("turn failed", code="internal", exc_info=error)
+    return "failed", Failure(code=CipherError.code, message=CipherError().message)
+
+
+def _pauses() -> Iterator[float]:
+    """How long to wait before each further try."""
+    return chain((0.25, 0.5, 1.0, 2.0), repeat(5.0))
