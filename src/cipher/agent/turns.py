@@ -2,8 +2,8 @@
 
 Owns the tasks that run turns, their leases and checkpoints, and what is told about them on the bus.
 Deltas go to the bus, never to storage; what an answer has so far is checkpointed every half
-second or every 2 KiB; the finished answer is one append. A turn whose storage fails at the end keeps trying
-to store its answer for as long as the process lives.
+second or every 2 KiB; the finished answer is one append. A turn whose storage fails at the end
+keeps trying to store its answer for as long as the process lives.
 """
 
 from __future__ import annotations

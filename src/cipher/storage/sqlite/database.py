@@ -252,7 +252,7 @@ class SqliteDatabase:
 
 def _take_lock(path: Path) -> IO[bytes]:
     """Hold `<file>.lock` while the process lives; the kernel lets go of it on any death."""
-    lock = path.with_name(path.name + ".lock").open("ab")  # noqa: SIM115
+    lock = path.with_name(path.name + ".lock").open("ab")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
