@@ -29,10 +29,13 @@ class StorageManager:
         self.since: datetime = utc_now()
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, exclusive: bool = False) -> StorageManager:
+    def from_settings(
+        cls, settings: Settings, *, exclusive: bool = False, read_only: bool = False
+    ) -> StorageManager:
         """The manager of the configured backend, not yet open.
 
         `exclusive` is for the server: only one process may run the turns of a SQLite file.
+        `read_only` is for commands that only look: they make, migrate and write nothing.
         Raises: SettingsError for a backend that this version does not have.
         """
         if (
@@ -44,7 +47,7 @@ class StorageManager:
             return cls(MemoryDatabase())
         from cipher.storage.sqlite import SqliteDatabase
 
-        return cls(SqliteDatabase(settings.database_file, exclusive=exclusive))
+        return cls(SqliteDatabase(settings.database_file, exclusive=exclusive, read_only=read_only))
 
     @property
     def connected(self) -> bool:

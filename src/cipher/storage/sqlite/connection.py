@@ -42,13 +42,14 @@ def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> a
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
             connection.set_busy_timeout(BUSY_MILLISECONDS)
-            connection.pragma("journal_mode", "wal")
             connection.pragma("synchronous", "full")
             connection.pragma("foreign_keys", True)
             connection.pragma("temp_store", "memory")
             connection.wal_autocheckpoint(CHECKPOINT_PAGES)
             if read_only:
                 connection.pragma("query_only", True)
+            else:
+                connection.pragma("journal_mode", "wal")
             connection.create_scalar_function("casefold", _casefold, 1, deterministic=True)
         except apsw.Error:
             connection.close()

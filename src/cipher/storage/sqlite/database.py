@@ -12,13 +12,14 @@ import fcntl
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 import apsw
 
-from cipher.errors import StorageError, StorageUnavailable
+from cipher.errors import ReadOnly, StorageError, StorageUnavailable
 from cipher.model import (
     Answer,
     Appended,
@@ -37,7 +38,7 @@ from cipher.model import (
 from cipher.storage.base import Lease, OpenTurn, OwnedTurn
 from cipher.storage.sqlite import answers, messages, sessions, turns
 from cipher.storage.sqlite.connection import connect, create_private, translate, translated_errors
-from cipher.storage.sqlite.schema import migrate
+from cipher.storage.sqlite.schema import migrate, require_current
 from cipher.storage.sqlite.writer import Writer
 
 READERS = 3
@@ -49,14 +50,24 @@ class SqliteDatabase:
     """Conversations in one SQLite file. Promises: those of `DatabaseBackend`, `committed`.
 
     `exclusive` takes the server lock: only one process may run turns on a file. Processes without
-    it may read and append beside the server. `vfs` names an apsw VFS, for fault tests.
+    it may read and append beside the server. `read_only` opens a file that exists and is current,
+    makes and migrates none, and needs no space on the disk. `vfs` names an apsw VFS, for fault
+    tests.
     """
 
     durability: Durability = "committed"
 
-    def __init__(self, path: Path, *, exclusive: bool = False, vfs: str | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        exclusive: bool = False,
+        read_only: bool = False,
+        vfs: str | None = None,
+    ) -> None:
         self.path = path
         self.sole_runner = exclusive
+        self._read_only = read_only
         self._vfs = vfs
         self._lock: IO[bytes] | None = None
         self._writer: Writer | None = None
@@ -66,8 +77,15 @@ class SqliteDatabase:
 
     async def open(self) -> None:
         """See `DatabaseBackend.open`; StorageUnavailable too when another server has the file."""
-        await asyncio.to_thread(self._open)
-        await self.check()
+        await asyncio.to_thread(self._open_to_read if self._read_only else self._open)
+        if not self._read_only:
+            await self.check()
+
+    def _open_to_read(self) -> None:
+        connection = connect(self.path, read_only=True, vfs=self._vfs)
+        with closing(connection), translated_errors():
+            require_current(connection)
+        self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
 
     def _open(self) -> None:
         create_private(self.path)
@@ -105,6 +123,8 @@ class SqliteDatabase:
             self._lock = None
 
     async def _write(self, verb: Callable[..., T], *args: Any) -> T:
+        if self._read_only:
+            raise ReadOnly("The storage was opened for reading.")
         if self._writer is None:
             raise StorageUnavailable("The storage is not open.")
         return await self._writer.run(lambda connection: verb(connection, *args))

@@ -25,11 +25,7 @@ def migrate(connection: apsw.Connection) -> int:
         connection.execute("BEGIN IMMEDIATE")
         try:
             version = _version(connection)
-            if version > steps[-1].number:
-                raise StorageUnavailable(
-                    f"The database was made by a newer version of Cipher (schema {version}, "
-                    f"this version knows {steps[-1].number}). Update Cipher to open it."
-                )
+            _refuse_newer(version, steps[-1].number)
             missing = [step for step in steps if step.number == version + 1]
             if not missing:
                 return version
@@ -40,6 +36,29 @@ def migrate(connection: apsw.Connection) -> int:
         finally:
             if connection.in_transaction:
                 connection.execute("ROLLBACK")
+
+
+def require_current(connection: apsw.Connection) -> None:
+    """Refuse a schema that is not the newest known, for who may only read.
+
+    Raises: StorageUnavailable for an older or a newer one, StorageCorrupt for another program's.
+    """
+    newest = migrations_for("sqlite")[-1].number
+    version = _version(connection)
+    _refuse_newer(version, newest)
+    if version < newest:
+        raise StorageUnavailable(
+            f"The database is of an older version of Cipher (schema {version}, this version has "
+            f"{newest}); starting the server brings it up to date."
+        )
+
+
+def _refuse_newer(version: int, newest: int) -> None:
+    if version > newest:
+        raise StorageUnavailable(
+            f"The database was made by a newer version of Cipher (schema {version}, "
+            f"this version knows {newest}). Update Cipher to open it."
+        )
 
 
 def _version(connection: apsw.Connection) -> int:
