@@ -10,8 +10,9 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
+from annotated_types import Ge, Le, MaxLen
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import (
     BaseSettings,
@@ -29,7 +30,7 @@ LogFormat = Literal["console", "json"]
 
 
 class Settings(BaseSettings):
-    """All settings of one server or command, checked. Field names are the lower-case setting names."""
+    """All settings of one server or command, checked; fields are their names in lower case."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -55,7 +56,8 @@ class Settings(BaseSettings):
     session_ttl: int = Field(
         86_400_000,
         ge=1_000,
-        description="Idle milliseconds after which a session leaves memory (see SESSION_TTL_ACTION).",
+        description="Idle milliseconds after which a session leaves memory "
+        "(see SESSION_TTL_ACTION).",
     )
     session_ttl_action: TtlAction = Field(
         "evict",
@@ -74,8 +76,8 @@ class Settings(BaseSettings):
     )
     llm_model: str = Field(
         "",
-        description="`provider:model` (openai, anthropic, google, ollama) or `demo`. Empty picks the "
-        "provider whose key is set, else `demo`.",
+        description="`provider:model` (openai, anthropic, google, ollama) or `demo`. Empty picks "
+        "the provider whose key is set, else `demo`.",
     )
     llm_base_url: str = Field("", description="Base URL of an OpenAI-compatible endpoint.")
     llm_api_key: SecretStr = Field(
@@ -93,8 +95,15 @@ class Settings(BaseSettings):
     @classmethod
     def _bare_file_name(cls, name: str) -> str:
         if name in {"", ".", ".."} or any(char in name for char in "/\\\0"):
-            raise ValueError("must be a bare file name without a folder")
+            raise ValueError(allowed("storage_database_name"))
         return name
+
+    @field_validator("api_host")
+    @classmethod
+    def _host(cls, host: str) -> str:
+        if not host or any(char.isspace() for char in host) or "/" in host:
+            raise ValueError(allowed("api_host"))
+        return host
 
     @field_validator(
         "log_level", "storage_database_type", "session_ttl_action", "log_format", mode="before"
@@ -102,6 +111,11 @@ class Settings(BaseSettings):
     @classmethod
     def _any_case(cls, value: object) -> object:
         return value.lower() if isinstance(value, str) else value
+
+    @field_validator("storage_database_path")
+    @classmethod
+    def _home_expanded(cls, path: Path) -> Path:
+        return path.expanduser()
 
     @property
     def database_file(self) -> Path:
@@ -123,6 +137,11 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         toml = TomlConfigSettingsSource(settings_cls)
+        # The environment belongs to everybody, but this file is ours: a name in it that we do not
+        # know is a slip of the pen, and would otherwise go unnoticed.
+        unknown = sorted(set(toml()) - set(settings_cls.model_fields))
+        if unknown:
+            raise SettingsError(f"cipher.toml names no setting of ours: {', '.join(unknown)}.")
         return init_settings, env_settings, dotenv_settings, toml
 
 
@@ -135,11 +154,43 @@ def load_settings(**flags: Any) -> Settings:
         return Settings(**{name: value for name, value in flags.items() if value is not None})
     except ValidationError as error:
         raise SettingsError("\n".join(_complaint(item) for item in error.errors())) from error
-    except ValueError as error:
-        raise SettingsError(f"The settings file can not be read: {error}") from error
+    except (ValueError, OSError) as error:
+        raise SettingsError(f"cipher.toml or .env can not be read: {error}") from error
+
+
+def allowed(name: str) -> str:
+    """The values that a setting takes, in words: after "must be"."""
+    if name in _ALLOWED:
+        return _ALLOWED[name]
+    field = Settings.model_fields[name]
+    choices = get_args(field.annotation)
+    if choices:
+        return f"{', '.join(choices[:-1])} or {choices[-1]}"
+    if field.annotation is bool:
+        return "true or false"
+    bounds = {type(bound): bound for bound in field.metadata}
+    if field.annotation is int:
+        least, most = bounds.get(Ge), bounds.get(Le)
+        words = "a whole number"
+        if isinstance(least, Ge):
+            words += f" from {least.ge}"
+        return f"{words} to {most.le}" if isinstance(most, Le) else words
+    most_chars = bounds.get(MaxLen)
+    if isinstance(most_chars, MaxLen):
+        return f"text of up to {most_chars.max_length} characters"
+    return "text"
+
+
+_ALLOWED = {
+    "storage_database_path": "the path of a folder",
+    "storage_database_name": "a bare file name without a folder",
+    "api_host": "a host name or an IP address",
+    "api_allowed_hosts": "host names separated by commas",
+}
 
 
 def _complaint(item: Any) -> str:
-    name = ".".join(str(part) for part in item["loc"]).upper()
+    field = str(item["loc"][0])
+    name = field.upper()
     shown = "(hidden)" if "KEY" in name or "TOKEN" in name else repr(item["input"])
-    return f"{name}={shown}: {item['msg']}"
+    return f"{name}={shown} is not allowed: it must be {allowed(field)}."
