@@ -73,8 +73,9 @@ export function ConversationPage(props: ConversationPageProps) {
 
 function PageHead({ route, panelOpen, opener, onOpenPanel, onNewChat }: ConversationPageProps) {
   const title = useTitle(route);
+  const line = route.kind === 'session' ? 'border-line' : 'border-transparent';
   return (
-    <header className="relative flex h-(--header-height) shrink-0 items-center gap-1 px-2">
+    <header className={`relative flex h-(--header-height) shrink-0 items-center gap-1 border-b px-2 ${line}`}>
       {!panelOpen && (
         <IconButton ref={opener} label="Open the session panel" onClick={onOpenPanel}>
           <PanelLeftOpen size={18} />

@@ -23,7 +23,7 @@ export function Shell() {
   const route = useRoute();
   const panel = usePanel();
   const { isOpen, isDrawer, open, close } = panel;
-  const aside = useRef<HTMLElement>(null);
+  const aside = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const composer = useRef<ComposerHandle>(null);
   const drawn = isOpen && isDrawer;
@@ -56,9 +56,10 @@ export function Shell() {
       <a href="#composer" inert={drawn} className="skip-link">
         Skip to the message field
       </a>
-      <aside
+      <div
         ref={aside}
-        {...(isDrawer ? { role: 'dialog', 'aria-modal': true } : {})}
+        role={isDrawer ? 'dialog' : 'complementary'}
+        aria-modal={isDrawer || undefined}
         aria-label="Session panel"
         inert={!isOpen}
         data-open={isOpen}
@@ -74,7 +75,7 @@ export function Shell() {
           />
         </Suspense>
         <PanelFoot />
-      </aside>
+      </div>
       {drawn && <div className="fixed inset-0 z-20 animate-appear bg-scrim" onClick={close} />}
       <ConversationPage
         route={route}
@@ -89,11 +90,21 @@ export function Shell() {
   );
 }
 
+const states = {
+  connecting: 'Connecting',
+  online: 'Connected',
+  reconnecting: 'Reconnecting',
+  offline: 'Offline',
+} as const;
+
 function PanelFoot() {
-  const { model } = useConnection();
+  const { state } = useConnection();
   return (
     <div className="flex shrink-0 items-center justify-between gap-3 border-t border-line py-2 pr-2 pb-[max(0.5rem,env(safe-area-inset-bottom))] pl-4">
-      <span className="truncate text-note text-soft">{model?.demo ? 'Demonstration model' : model?.id}</span>
+      <span className="flex items-center gap-2 truncate text-note text-soft">
+        <span className={`size-2 rounded-full ${state === 'online' ? 'bg-accent' : 'border-2 border-warn'}`} />
+        {states[state]}
+      </span>
       <ThemeSwitch />
     </div>
   );

@@ -28,7 +28,7 @@ export function CopyButton({ text, label = 'Copy' }: { text: string; label?: str
   };
 
   return (
-    <IconButton label={copied ? 'Copied' : label} onClick={() => void copy()} className="size-8">
+    <IconButton label={copied ? 'Copied' : label} onClick={() => void copy()} small>
       {copied ? <Check size={16} className="text-accent" /> : <Copy size={16} />}
     </IconButton>
   );

@@ -40,8 +40,7 @@ function ToastCard({ toast }: { toast: Toast }) {
       <span className="line-clamp-3 min-w-0 flex-1 py-1 wrap-anywhere">{toast.text}</span>
       {toast.action && (
         <Button
-          look="quiet"
-          className="text-accent"
+          look="accent"
           aria-keyshortcuts="Control+Z Meta+Z"
           onClick={() => {
             toast.action?.act();

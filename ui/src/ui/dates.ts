@@ -6,7 +6,7 @@
  */
 const locale = navigator.languages.find((language) => language.startsWith('en')) ?? 'en';
 
-const clock = new Intl.DateTimeFormat(locale, { hour: '2-digit', minute: '2-digit' });
+const clock = new Intl.DateTimeFormat(locale, { hour: 'numeric', minute: '2-digit' });
 const full = new Intl.DateTimeFormat(locale, { dateStyle: 'full', timeStyle: 'short' });
 const weekday = new Intl.DateTimeFormat(locale, { weekday: 'long' });
 const shortWeekday = new Intl.DateTimeFormat(locale, { weekday: 'short' });

@@ -97,7 +97,7 @@ export function Composer({ sessionId, aside, ref }: ComposerProps) {
           className="max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent px-3 py-1.5 text-body leading-6 outline-none placeholder:text-soft touch:min-h-11 touch:py-2.5"
         />
         {running && (
-          <IconButton label="Stop the answer" look="outline" className="rounded-full" onClick={cancel}>
+          <IconButton label="Stop the answer" look="outline" round onClick={cancel}>
             <Square size={14} fill="currentColor" />
           </IconButton>
         )}
@@ -106,7 +106,7 @@ export function Composer({ sessionId, aside, ref }: ComposerProps) {
             label={running ? 'Send when the answer ends' : 'Send'}
             look="solid"
             type="submit"
-            className="rounded-full"
+            round
             disabled={!sendable}
           >
             <ArrowUp size={20} />

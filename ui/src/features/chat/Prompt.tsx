@@ -47,7 +47,7 @@ export function Prompt({ text, at, pending, onResend, onDiscard }: PromptProps) 
       >
         {shown}
         {start !== null && (
-          <Button look="quiet" className="-mx-3 mt-1 flex text-accent" onClick={() => setWhole(!whole)}>
+          <Button look="accent" className="-mx-3 mt-1 flex" onClick={() => setWhole(!whole)}>
             {whole ? 'Show less' : `Show all ${text.length.toLocaleString('en')} characters`}
           </Button>
         )}

@@ -34,6 +34,14 @@ function guessHeight(item: TranscriptItem | undefined): number {
   return Math.round(72 + Math.min(lines, 400) * 26);
 }
 
+/** To the fraction of a pixel: rounded heights would shift the rows as they come and go. */
+function rowHeight(row: HTMLDivElement, entry: ResizeObserverEntry | undefined, list: Scroller): number {
+  const box = entry?.borderBoxSize[0];
+  if (box) return box.blockSize;
+  const key = list.options.getItemKey(list.indexFromElement(row));
+  return list.itemSizeCache.get(key) ?? row.getBoundingClientRect().height;
+}
+
 interface TranscriptProps {
   view: ConversationView;
   now: number;
@@ -69,6 +77,7 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
     paddingStart: headPx,
     paddingEnd: footPx,
     initialOffset: Number.MAX_SAFE_INTEGER,
+    measureElement: rowHeight,
     onChange,
   });
 

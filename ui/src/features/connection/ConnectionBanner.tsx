@@ -88,7 +88,7 @@ export function ConnectionBanner() {
             )}
             <span className="py-2 pr-2">{shown.text}</span>
             {shown.retry && (
-              <Button look="quiet" className="text-accent" onClick={connection.retryNow} icon={<RefreshCw size={15} />}>
+              <Button look="accent" onClick={connection.retryNow} icon={<RefreshCw size={15} />}>
                 Retry now
                 {seconds !== null && seconds > 0 && (
                   <span aria-hidden="true" className="min-w-[2.5ch] text-left text-soft tabular-nums">

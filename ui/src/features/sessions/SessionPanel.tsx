@@ -45,7 +45,7 @@ export function SessionPanel(props: SessionPanelProps) {
         <Button
           look="quiet"
           icon={<SquarePen size={18} />}
-          className="w-full justify-start text-ink"
+          className="w-full justify-start px-2 text-ink touch:px-2"
           onClick={returnToWelcome}
         >
           New chat

@@ -62,7 +62,7 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
           onOpen(session.id);
         }}
         onDoubleClick={() => onRename(session.id)}
-        className="flex h-full flex-col justify-center rounded-medium pr-10 pl-2 outline-offset-[-2px] touch:pr-12"
+        className="flex h-full flex-col justify-center rounded-medium px-2 outline-offset-[-2px] group-focus-within:pr-10 group-hover:pr-10 touch:pr-12"
       >
         <span className={`truncate text-ui ${current ? 'font-medium' : ''}`}>{session.title}</span>
         <span className="flex items-center gap-2 text-note text-soft">
@@ -98,11 +98,12 @@ function RowMenu({ session, active, onRename, onPin, onRemove }: SessionRowProps
         ref={opener}
         label={`Actions for ${session.title}`}
         data-tip="Actions"
+        small
         aria-haspopup="menu"
         aria-expanded={open}
         tabIndex={active ? 0 : -1}
         onClick={() => setOpen(!open)}
-        className={`absolute top-1/2 right-1 size-8 -translate-y-1/2 ${open ? '' : 'on-demand'}`}
+        className={`absolute top-1/2 right-1 -translate-y-1/2 ${open ? '' : 'on-demand'}`}
       >
         <Ellipsis size={18} />
       </IconButton>

@@ -38,15 +38,15 @@ interface WelcomeFootProps {
 export function WelcomeFoot({ modelNotice, onPick }: WelcomeFootProps) {
   return (
     <div className="column pb-8">
-      <ul aria-label="Ways to begin" className="-mx-3 grid gap-1 roomy:grid-cols-2">
+      <ul aria-label="Ways to begin" className="-mx-3 grid gap-1 pt-3 roomy:grid-cols-2">
         {starters.map(({ title, text }) => (
           <li key={title}>
             <button
               type="button"
               onClick={() => onPick(text)}
-              className="size-full rounded-medium px-3 py-2 text-left hover:bg-hover"
+              className="flex size-full flex-col rounded-medium px-3 py-2 text-left hover:bg-hover"
             >
-              <span className="block text-ui font-medium">{title}</span>
+              <span className="text-ui font-medium">{title}</span>
               <span className="line-clamp-2 text-note text-soft">{text.trim()}</span>
             </button>
           </li>

@@ -1,0 +1,139 @@
+"""Takes a picture of every story at every width, light and dark, and checks each with axe.
+
+Serves the built stage under the policy that the server sends, so that what the policy forbids fails
+here too. Writes `shots/<story>-<width>-<theme>.png`, prints what axe and the console report, and
+exits 1 if there was anything to report. Needs Debian's Chromium (or `CHROMIUM`) and Playwright.
+
+    python screens/shoot.py [story ...] [--width N ...] [--theme light|dark] [--no-axe]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+import threading
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+from playwright.sync_api import Browser, Page, sync_playwright
+
+HERE = Path(__file__).parent
+DIST = HERE / "dist"
+SHOTS = HERE / "shots"
+AXE = Path(os.environ.get("AXE", HERE.parent / "node_modules" / "axe-core" / "axe.min.js"))
+WIDTHS = {320: 640, 390: 844, 768: 1024, 1440: 900}
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'; manifest-src 'self'"
+)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+# Stories of the panel are looked at with the drawer open where it is one.
+DRAWN = {"panel": "chat", "drawer-empty": "first", "drawer-many": "many"}
+
+
+class Pages(SimpleHTTPRequestHandler):
+    """The built stage: any address without a file is the page, as on the server."""
+
+    def do_GET(self) -> None:
+        if not (DIST / self.path.split("?")[0].lstrip("/")).is_file():
+            self.path = "/index.html"
+        super().do_GET()
+
+    def end_headers(self) -> None:
+        self.send_header("Content-Security-Policy", POLICY)
+        super().end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        del format, args
+
+
+def stories() -> list[str]:
+    text = (HERE / "stories.ts").read_text(encoding="utf-8")
+    return [*re.findall(r"^  (\w+): \(\) =>", text, re.MULTILINE), *DRAWN]
+
+
+def address(story: str) -> str:
+    name = DRAWN.get(story, story)
+    welcome = name in {"welcome", "demo", "first", "draft", "many"}
+    return f"{'/' if welcome else '/s/walk'}?story={name}"
+
+
+def violations(page: Page) -> list[str]:
+    found = page.evaluate(
+        "async () => (await axe.run(document, {resultTypes: ['violations']})).violations.flatMap("
+        "v => v.nodes.map(n => `${v.id}: ${n.target.join(' ')} ${n.failureSummary}`))"
+    )
+    return [str(line) for line in found]
+
+
+def shoot(browser: Browser, origin: str, story: str, width: int, theme: str, axe: bool) -> list[str]:
+    context = browser.new_context(
+        viewport={"width": width, "height": WIDTHS[width]},
+        color_scheme="dark" if theme == "dark" else "light",
+        has_touch=width < 768,
+        is_mobile=width < 768,
+        reduced_motion="reduce",
+        bypass_csp=False,
+    )
+    page = context.new_page()
+    reports: list[str] = []
+    page.on("console", lambda m: reports.append(m.text) if m.type in {"error", "warning"} else None)
+    page.on("pageerror", lambda error: reports.append(str(error)))
+    page.clock.set_fixed_time("2026-11-22T14:05:00")
+    page.goto(origin + address(story))
+    page.wait_for_selector("main")
+    page.wait_for_timeout(350)
+    if story in DRAWN and width < 900:
+        page.get_by_role("button", name="Open the session panel").click()
+        page.wait_for_timeout(250)
+    page.screenshot(path=SHOTS / f"{story}-{width}-{theme}.png")
+    if axe:
+        page.evaluate(AXE.read_text(encoding="utf-8"))
+        reports += violations(page)
+    wide = page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    if wide:
+        reports.append("the page is wider than the window")
+    context.close()
+    return [f"{story} {width} {theme}: {report}" for report in reports]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("stories", nargs="*", default=[])
+    parser.add_argument("--width", type=int, nargs="*", default=list(WIDTHS))
+    parser.add_argument("--theme", choices=["light", "dark"], default=None)
+    parser.add_argument("--no-axe", action="store_true")
+    options = parser.parse_args()
+
+    SHOTS.mkdir(exist_ok=True)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=str(DIST)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    origin = f"http://127.0.0.1:{server.server_port}"
+    reports: list[str] = []
+    with sync_playwright() as playwright:
+        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        for story in options.stories or stories():
+            for width in options.width:
+                for theme in [options.theme] if options.theme else ["light", "dark"]:
+                    reports += shoot(browser, origin, story, width, theme, not options.no_axe)
+        browser.close()
+    server.shutdown()
+    print("\n".join(reports) or "nothing to report")
+    return 1 if reports else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
