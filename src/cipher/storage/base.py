@@ -3,7 +3,7 @@
 `DatabaseBackend` is the seam between the conversations and whatever holds them: one transaction per
 verb, owner in every query, and a verb that returned has reached the disk. `sessions/` speaks only
 to this protocol; `sqlite`, `memory` and `postgres` implement it, and one contract suite
-(`tests/storage/contract.py`) runs whole on each of them.
+(`tests/storage/contract`) runs whole on each of them.
 
 What a backend promises:
 
@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -44,7 +44,12 @@ from cipher.model import (
     SessionState,
     StorageStats,
     Turn,
+    is_identifier,
+    to_ms,
 )
+
+_NOT_A_CURSOR = "The cursor is not one that this server gave out."
+_LAST_MILLISECOND = to_ms(datetime.max.replace(tzinfo=UTC))
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
@@ -281,10 +286,15 @@ def encode_cursor(last_activity_ms: int, session_id: str) -> str:
 
 
 def decode_cursor(cursor: str) -> tuple[int, str]:
-    """What `encode_cursor` put in. Raises: BadRequest."""
+    """What `encode_cursor` put in. Raises: BadRequest for any text that it can not have made."""
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
         moment, _, session_id = text.partition(".")
-        return int(moment), session_id
+        place = int(moment), session_id
     except ValueError as error:
-        raise BadRequest("The cursor is not one that this server gave out.") from error
+        raise BadRequest(_NOT_A_CURSOR) from error
+    if encode_cursor(*place) != cursor or not is_identifier(session_id):
+        raise BadRequest(_NOT_A_CURSOR)
+    if abs(place[0]) > _LAST_MILLISECOND:
+        raise BadRequest(_NOT_A_CURSOR)
+    return place
