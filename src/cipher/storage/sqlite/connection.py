@@ -15,7 +15,14 @@ from typing import Any
 
 import apsw
 
-from cipher.errors import ReadOnly, StorageCorrupt, StorageError, StorageFull, StorageUnavailable
+from cipher.errors import (
+    BadRequest,
+    CipherError,
+    ReadOnly,
+    StorageCorrupt,
+    StorageFull,
+    StorageUnavailable,
+)
 
 BUSY_MILLISECONDS = 5_000
 CHECKPOINT_PAGES = 4_000
@@ -70,9 +77,17 @@ def translated_errors() -> Iterator[None]:
         raise translate(error) from error
 
 
-def translate(error: apsw.Error) -> StorageError:
-    """The error of our tree that says what an SQLite error means for the caller."""
+DRIVER_ERRORS = (apsw.Error, UnicodeEncodeError, OverflowError)
+"""What apsw raises: SQLite's errors, and Python's for a value that has no form in SQLite."""
+
+
+def translate(error: apsw.Error | UnicodeEncodeError | OverflowError) -> CipherError:
+    """The error of our tree that says what an error of the driver means for the caller."""
     match error:
+        case UnicodeEncodeError():
+            return BadRequest("The text has a lone surrogate, which no encoding can keep.")
+        case OverflowError():
+            return BadRequest("The number is too large.")
         case apsw.FullError():
             return StorageFull()
         case apsw.CorruptError() | apsw.NotADBError():

@@ -37,7 +37,13 @@ from cipher.model import (
 )
 from cipher.storage.base import Lease, OpenTurn, OwnedTurn
 from cipher.storage.sqlite import answers, messages, sessions, turns
-from cipher.storage.sqlite.connection import connect, create_private, translate, translated_errors
+from cipher.storage.sqlite.connection import (
+    DRIVER_ERRORS,
+    connect,
+    create_private,
+    translate,
+    translated_errors,
+)
 from cipher.storage.sqlite.schema import migrate, require_current
 from cipher.storage.sqlite.writer import Writer
 
@@ -147,7 +153,7 @@ class SqliteDatabase:
                 return verb(connection, *args)
             finally:
                 connection.execute("COMMIT")
-        except apsw.Error as error:
+        except DRIVER_ERRORS as error:
             raise translate(error) from error
 
     # The verbs, in the order of `DatabaseBackend`, which documents them.

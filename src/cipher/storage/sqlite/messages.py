@@ -68,10 +68,7 @@ def message_from(row: tuple[Any, ...]) -> Message:
 
 def store(connection: apsw.Connection, session: Session, message: Message) -> None:
     """Insert a row into `messages`; the caller has chosen its `seq`."""
-    try:
-        data = _encoder.encode(_Data(message.parts, message.usage, message.error)).decode()
-    except UnicodeEncodeError as error:
-        raise BadRequest("The text has a lone surrogate, which no encoding can keep.") from error
+    data = _encoder.encode(_Data(message.parts, message.usage, message.error)).decode()
     connection.execute(
         _INSERT,
         (

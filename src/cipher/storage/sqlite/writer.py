@@ -18,8 +18,8 @@ from typing import Any, TypeVar
 
 import apsw
 
-from cipher.errors import CipherError, StorageUnavailable
-from cipher.storage.sqlite.connection import translate
+from cipher.errors import StorageUnavailable
+from cipher.storage.sqlite.connection import DRIVER_ERRORS, translate
 
 MAX_BATCH = 512
 MAX_WAITING = 20_000
@@ -122,11 +122,10 @@ class Writer:
             if not self._connection.in_transaction:
                 raise error if isinstance(error, apsw.Error) else apsw.AbortError() from error
             self._connection.execute("ROLLBACK TO verb")
-            if isinstance(error, apsw.Error) and not isinstance(error, CipherError):
+            job.error = error
+            if isinstance(error, DRIVER_ERRORS):
                 job.error = translate(error)
                 job.error.__cause__ = error
-            else:
-                job.error = error
 
     def _roll_back(self) -> None:
         try:
