@@ -21,12 +21,11 @@ def finish(
 ) -> Finished:
     """Store the terminal message of an attempt and close it; see `DatabaseBackend`."""
     session = sessions.get(connection, owner_id, session_id, trashed=None)
-    *_, answer_seq = row = turns.row_of(connection, session_id, turn_id)
-    turn = turns.turn_from(row)
-    if turn.attempt != attempt:
+    turn = turns.get(connection, session_id, turn_id)
+    if not 0 < attempt <= turn.attempt:
         raise TurnNotFound
-    if turn.status not in ("queued", "running"):
-        ended = messages.get(connection, session_id, answer_seq)
+    if attempt < turn.attempt or turn.status not in ("queued", "running"):
+        ended = messages.answer_of(connection, turn, attempt)
         return Finished(message=ended, session=session, turn=turn)
     follows = _descends(connection, session, turn.user_seq)
     message = Message(

@@ -20,6 +20,7 @@ from cipher.model import (
     NewMessage,
     Part,
     Session,
+    Turn,
     Usage,
     from_ms,
     title_from,
@@ -132,7 +133,7 @@ def _sent_before(connection: apsw.Connection, session: Session, new: NewMessage)
     message = message_from(row)
     if message.parts != new.parts or message.role != new.role:
         raise IdempotencyConflict
-    turn = turns.get(connection, session.id, message.turn_id) if message.turn_id else None
+    turn = turns.find(connection, session.id, message.turn_id) if message.turn_id else None
     return Appended(message=message, session=session, turn=turn, duplicate=True)
 
 
@@ -176,6 +177,18 @@ def get(connection: apsw.Connection, session_id: str, seq: int) -> Message:
     return message_from(row)
 
 
+def answer_of(connection: apsw.Connection, turn: Turn, attempt: int) -> Message:
+    """The message that ended an attempt of a turn. Raises: MessageNotFound."""
+    row = connection.execute(
+        f"SELECT {COLUMNS} FROM messages "
+        "WHERE session_id = ? AND seq > ? AND turn_id = ? AND attempt = ?",
+        (turn.session_id, turn.user_seq, turn.id, attempt),
+    ).fetchone()
+    if row is None:
+        raise MessageNotFound
+    return message_from(row)
+
+
 def branch(
     connection: apsw.Connection, owner_id: str, session_id: str, before: int | None, limit: int
 ) -> MessagePage:
@@ -187,6 +200,8 @@ def branch(
     session = sessions.get(connection, owner_id, session_id)
     wanted = session.leaf_seq
     if before is not None:
+        if not 0 < before <= session.head_seq:
+            raise MessageNotFound
         wanted = get(connection, session_id, before).parent_seq
     found: list[Message] = []
     while wanted and len(found) < limit:
@@ -215,7 +230,7 @@ def log(
     session = sessions.get(connection, owner_id, session_id)
     rows = connection.execute(
         f"SELECT {COLUMNS} FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (session_id, after, limit),
+        (session_id, min(after, session.head_seq), limit),
     )
     found = tuple(map(message_from, rows))
     return MessagePage(
@@ -231,6 +246,9 @@ def import_session(connection: apsw.Connection, session: Session, log: Sequence[
     for number, message in enumerate(log, start=1):
         if message.seq != number or not 0 <= message.parent_seq < number:
             raise BadRequest("The messages are not numbered 1, 2, 3… with parents before children.")
+    keys = [message.client_msg_id for message in log if message.client_msg_id is not None]
+    if len(set(keys)) < len(keys):
+        raise BadRequest("Two messages have the same client message id.")
     if not 0 <= session.leaf_seq <= len(log):
         raise BadRequest("The session's leaf is not one of its messages.")
     whole = msgspec.structs.replace(session, head_seq=len(log), message_count=len(log))

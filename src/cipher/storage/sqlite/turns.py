@@ -40,9 +40,7 @@ def turn_from(row: tuple[Any, ...]) -> Turn:
 
 def row_of(connection: apsw.Connection, session_id: str, turn_id: str) -> tuple[Any, ...]:
     """The row of `COLUMNS` of a turn. Raises: TurnNotFound."""
-    row: tuple[Any, ...] | None = connection.execute(
-        f"SELECT {COLUMNS} FROM turns WHERE session_id = ? AND id = ?", (session_id, turn_id)
-    ).fetchone()
+    row = _row(connection, session_id, turn_id)
     if row is None:
         raise TurnNotFound
     return row
@@ -51,6 +49,19 @@ def row_of(connection: apsw.Connection, session_id: str, turn_id: str) -> tuple[
 def get(connection: apsw.Connection, session_id: str, turn_id: str) -> Turn:
     """One turn. Raises: TurnNotFound."""
     return turn_from(row_of(connection, session_id, turn_id))
+
+
+def find(connection: apsw.Connection, session_id: str, turn_id: str) -> Turn | None:
+    """One turn, if it is here: imported messages name turns that are not."""
+    row = _row(connection, session_id, turn_id)
+    return None if row is None else turn_from(row)
+
+
+def _row(connection: apsw.Connection, session_id: str, turn_id: str) -> tuple[Any, ...] | None:
+    row: tuple[Any, ...] | None = connection.execute(
+        f"SELECT {COLUMNS} FROM turns WHERE session_id = ? AND id = ?", (session_id, turn_id)
+    ).fetchone()
+    return row
 
 
 def unfinished(connection: apsw.Connection, session_id: str) -> tuple[Turn, ...]:
