@@ -1,12 +1,18 @@
 /**
  * The chat hook: the conversation on screen and what a person can do to it.
  */
+import { useMemo } from 'react';
+import { useStore } from 'zustand';
+
 import type { ConversationView } from '../../conversation/view';
 import { useChatServices } from './chat-context';
 
 /** What a person can do; each function keeps its identity for the life of the provider. */
 export interface ChatActions {
-  /** Shows the text at once and sends it; in the welcome state it first makes a session and goes to it. */
+  /**
+   * Shows the text at once and sends it, now or when the server can be reached; in the welcome state
+   * it first begins a session and goes to it. Clears the draft that it was typed as.
+   */
   send(content: string): Promise<void>;
   /** Stops the running answer of the session on screen. */
   cancel(): void;
@@ -25,15 +31,37 @@ export interface Chat extends ChatActions {
 
 /** Renders again whenever the transcript changes, which is once a frame while an answer streams. */
 export function useChat(): Chat {
-  return { ...useChatActions(), view: useChatServices().view };
+  const { engine } = useChatServices();
+  const actions = useChatActions();
+  const view = useStore(engine.store, (state) => state.view);
+  return useMemo(() => ({ ...actions, view }), [actions, view]);
 }
 
 /** The actions alone, for a composer that must not render while an answer streams. */
 export function useChatActions(): ChatActions {
-  throw new Error('no engine yet');
+  const { verbs } = useChatServices().engine;
+  return useMemo(
+    () => ({
+      send: async (content) => verbs.send(content),
+      cancel: () => verbs.cancel(),
+      retry: (turnId) => verbs.retry(turnId),
+      loadOlder: () => verbs.loadOlder(),
+      reload: () => verbs.reload(),
+      discardPending: (id) => verbs.discardPending(id),
+      resendPending: (id) => verbs.resendPending(id),
+    }),
+    [verbs],
+  );
 }
 
 /** The id of the turn that Stop would cancel; changes only when a turn starts or ends. */
 export function useRunningTurnId(): string | null {
-  return useChatServices().view?.runningTurnId ?? null;
+  const { engine } = useChatServices();
+  return useStore(engine.store, (state) => state.view?.runningTurnId ?? null);
+}
+
+/** The session on screen; null is the welcome state. */
+export function useCurrentSessionId(): string | null {
+  const { engine } = useChatServices();
+  return useStore(engine.store, (state) => state.sessionId);
 }

@@ -1,10 +1,14 @@
 /**
  * The connection hook: is the page in step with the server, and what keeps it from being so.
  */
+import { useMemo } from 'react';
+import { useStore } from 'zustand';
+
 import type { ModelInfo, StorageState } from '../../wire/types';
 import { useChatServices } from '../chat/chat-context';
 
 export interface Connection {
+  /** `offline`: no network, or the server said not to come back by ourselves. */
   state: 'connecting' | 'online' | 'reconnecting' | 'offline';
   /** When this state began, by this browser's clock. */
   since: number;
@@ -18,5 +22,14 @@ export interface Connection {
 }
 
 export function useConnection(): Connection {
-  return useChatServices().connection;
+  const { engine } = useChatServices();
+  const connection = useStore(engine.store, (state) => state.connection);
+  return useMemo(
+    () => ({
+      ...connection,
+      retryNow: () => engine.retryNow(),
+      serverNow: () => engine.server.now(),
+    }),
+    [engine, connection],
+  );
 }

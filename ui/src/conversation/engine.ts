@@ -1,0 +1,226 @@
+/**
+ * The page's conversation engine: the one place where socket, REST, offline store and state meet.
+ *
+ * Owns the wiring and what each server event sets in motion. Owns no React: the hooks read `store` and
+ * call `verbs`. Promises that the session on screen is the last one shown, and that the store changes
+ * at most once a frame while an answer streams.
+ */
+import { Drafts } from '../offline/drafts';
+import { LastPages } from '../offline/last-pages';
+import type { OfflineDatabase } from '../offline/database';
+import { Outbox } from '../offline/outbox';
+import type { NextFrame } from '../realtime/frame-batch';
+import { HeadWatch } from '../realtime/head-watch';
+import type { Clock, Dial, Random } from '../realtime/ports';
+import { SessionSocket, type SocketStatus } from '../realtime/socket';
+import type { ServerEvent, Welcome } from '../wire/events';
+import { Conversations } from './conversations';
+import { Maker } from './maker';
+import { Opener } from './opener';
+import { Sender } from './sender';
+import { ServerFacts } from './server-facts';
+import { SessionNewsBoard } from './session-news';
+import { createChatStore, type ChatStore } from './store';
+import { TurnCommands } from './turn-commands';
+import { Verbs } from './verbs';
+import { Viewer } from './view';
+
+export interface EnginePorts {
+  url: string;
+  clientId: string;
+  clock: Clock;
+  random: Random;
+  dial: Dial;
+  nextFrame: NextFrame;
+  database: OfflineDatabase;
+  /** False when the browser says that it has no network. */
+  hasNetwork(): boolean;
+  /** Makes the session the one in the address bar. */
+  goTo(sessionId: string): void;
+}
+
+export class ChatEngine {
+  readonly store: ChatStore;
+  readonly drafts: Drafts;
+  readonly verbs: Verbs;
+  readonly news = new SessionNewsBoard();
+  readonly server: ServerFacts;
+  private readonly maker = new Maker();
+  private readonly conversations: Conversations;
+  private readonly opener: Opener;
+  private readonly sender: Sender;
+  private readonly socket: SessionSocket;
+  private readonly lastPages: LastPages;
+  private readonly heads: HeadWatch;
+  private readonly commands: TurnCommands;
+  private viewer = new Viewer();
+
+  constructor(ports: EnginePorts) {
+    const { clock, random, database, url, clientId, dial } = ports;
+    const outbox = new Outbox(database);
+    this.store = createChatStore(clock.now());
+    this.server = new ServerFacts(clock, this.store, ports.hasNetwork);
+    this.drafts = new Drafts(database, clock);
+    this.lastPages = new LastPages(database);
+    this.conversations = new Conversations(ports.nextFrame, (ids) => this.changed(ids));
+    this.socket = new SessionSocket({
+      url, clientId, dial, clock, random,
+      subscriptions: () => this.opener.greeting(),
+      onEvent: (event) => this.receive(event),
+      onStatus: (status) => this.lineChanged(status),
+    });
+    this.opener = new Opener({
+      clock, random,
+      conversations: this.conversations,
+      lastPages: this.lastPages,
+      send: (command) => this.socket.send(command),
+      isUnmade: (id) => this.maker.isMaking(id) || this.sender.pending.creates(id),
+      wasMadeHere: (id) => this.maker.wasMadeHere(id),
+    });
+    this.sender = new Sender({
+      clock, random, outbox,
+      limits: () => this.server.limits,
+      mayGo: (id) => this.socket.online && this.opener.hasCaughtUp(id),
+      transmit: ({ clientMsgId, sessionId, content }) =>
+        this.socket.send({ type: 'message:sent', id: clientMsgId, payload: { sessionId, content, clientMsgId } }),
+      createSession: (id) => this.maker.make(id),
+      sessionMade: (id) => this.sessionMade(id),
+      changed: () => this.commit(),
+    });
+    this.heads = new HeadWatch(
+      clock,
+      (id) => this.opener.ownHead(id),
+      (id) => this.opener.replay(id),
+    );
+    this.commands = new TurnCommands((command) => this.socket.send(command));
+    this.verbs = new Verbs({
+      clock, outbox,
+      ...{ store: this.store, drafts: this.drafts, news: this.news, maker: this.maker },
+      ...{ opener: this.opener, sender: this.sender, commands: this.commands },
+      serverNow: () => this.server.now(),
+      show: (id) => this.show(id),
+      goTo: (id) => ports.goTo(id),
+      sessionMade: (id) => this.sessionMade(id),
+    });
+  }
+
+  /** Takes up what earlier visits left, and connects if told to. */
+  start(connect: boolean): void {
+    void this.drafts.load();
+    void this.sender.start().then(() => {
+      const { current } = this.opener;
+      if (current !== null && this.sender.pending.creates(current)) this.opener.begin(current);
+    });
+    if (connect) this.socket.connect();
+  }
+
+  stop(): void {
+    this.leavePage();
+    this.heads.stop();
+    this.socket.stop();
+  }
+
+  /** The page may be gone after this: what is only in memory is written down. */
+  leavePage(): void {
+    this.drafts.flush();
+    if (this.opener.current !== null) this.opener.save(this.opener.current);
+  }
+
+  /** The page may have slept, or the network came back. */
+  wake(): void {
+    this.socket.wake();
+    this.lineChanged(this.socket.status);
+  }
+
+  networkLost(): void {
+    this.lineChanged(this.socket.status);
+  }
+
+  retryNow(): void {
+    this.socket.connect();
+  }
+
+  /** Puts a session on screen, or with null the welcome state. */
+  show(sessionId: string | null): void {
+    if (!this.opener.show(sessionId)) return;
+    this.viewer = new Viewer();
+    this.commit();
+  }
+
+  private receive(event: ServerEvent): void {
+    switch (event.type) {
+      case 'welcome':
+        return this.welcomed(event);
+      case 'pong':
+        return this.heads.compare(event.heads);
+      case 'message:ack':
+        this.sender.acked(event);
+        if (event.sessionId !== this.opener.current) this.sender.shown(event.sessionId, null, 0);
+        return;
+      case 'error':
+        this.sender.refused(event);
+        return;
+      case 'server:status':
+        this.server.storageIs(event.storage);
+        if (event.storage === 'ok') this.sender.release();
+        return;
+      case 'server:draining':
+        return;
+      case 'session:created':
+        return this.news.tell(event);
+      case 'session:updated':
+      case 'session:deleted':
+        this.news.tell(event);
+        if (event.type === 'session:deleted') void this.lastPages.remove(event.sessionId);
+        break;
+      case 'message:received':
+        if (event.message.status !== undefined) this.commands.ended(event.message.turnId);
+        break;
+    }
+    this.conversations.receive(event);
+    if (event.type === 'sync:caught_up') this.conversations.flush();
+  }
+
+  private welcomed(welcome: Welcome): void {
+    this.server.welcomed(welcome);
+    this.opener.welcomed();
+    this.sender.release();
+    this.commands.sayAgain();
+    this.news.tell({ type: 'reconnected' });
+  }
+
+  private lineChanged(status: SocketStatus): void {
+    if (!this.server.lineIs(status)) return;
+    const { current } = this.opener;
+    if (current !== null) this.conversations.apply(current, { type: 'line:off' });
+    this.sender.lineLost();
+  }
+
+  private sessionMade(sessionId: string): void {
+    if (sessionId !== this.opener.current) return;
+    this.opener.subscribe(sessionId);
+    this.opener.load(sessionId);
+  }
+
+  private changed(sessionIds: ReadonlySet<string>): void {
+    const { current } = this.opener;
+    for (const id of sessionIds) {
+      const state = this.conversations.get(id);
+      if (state?.epoch != null) this.sender.shown(id, state.epoch, state.head);
+    }
+    if (current !== null && sessionIds.has(current)) {
+      this.opener.fulfil(current);
+      if (this.conversations.get(current)?.line === 'live') this.sender.pump();
+      this.opener.saveSoon();
+    }
+    this.commit();
+  }
+
+  private commit(): void {
+    const { current } = this.opener;
+    const state = current === null ? null : this.conversations.get(current);
+    const view = state === null ? null : this.viewer.of(state, this.sender.pending.of(state.sessionId));
+    const held = this.store.getState();
+    if (held.sessionId !== current || held.view !== view) this.store.setState({ sessionId: current, view });
+  }
+}

@@ -1,0 +1,223 @@
+/**
+ * The session on screen: painted from what is at hand, then brought into step with the server.
+ *
+ * Owns loading, paging and subscribing. Promises that the last session asked for wins, that a reply
+ * which comes after a switch is dropped, and that whatever the reducer finds missing is fetched,
+ * without hammering a server that keeps answering the same.
+ */
+import { failureOf } from '../api/client';
+import { loadOlder, loadSession } from '../api/sessions';
+import type { LastPages } from '../offline/last-pages';
+import { backoffMs } from '../realtime/backoff';
+import type { Clock, Random } from '../realtime/ports';
+import type { ClientCommand } from '../wire/events';
+import type { Subscription } from '../wire/types';
+import type { Conversations } from './conversations';
+import { pageOf, positionOf } from './position';
+import { branch } from './rows';
+import type { ConversationState } from './state';
+
+const REPLAY_APART_MS = 1_000;
+const SAVE_AFTER_MS = 1_000;
+
+export interface OpenerPorts {
+  clock: Clock;
+  random: Random;
+  conversations: Conversations;
+  lastPages: LastPages;
+  send(command: ClientCommand): boolean;
+  /** Whether the session exists only here as yet. */
+  isUnmade(sessionId: string): boolean;
+  /** Whether this page made the session, so that nothing older than our sends is in it. */
+  wasMadeHere(sessionId: string): boolean;
+}
+
+export class Opener {
+  current: string | null = null;
+  private loading: AbortController | null = null;
+  private failures = 0;
+  private replayedAt = -Infinity;
+  private callOffLoad = () => {};
+  private callOffReplay = () => {};
+  private callOffSave = () => {};
+
+  constructor(private readonly ports: OpenerPorts) {}
+
+  /** Puts a session on screen, or none; whether that is a change. */
+  show(sessionId: string | null): boolean {
+    if (sessionId === this.current) return false;
+    this.leave();
+    this.current = sessionId;
+    if (sessionId === null) return true;
+    this.ports.conversations.open(sessionId);
+    if (this.ports.isUnmade(sessionId)) this.begin(sessionId);
+    else this.load(sessionId);
+    return true;
+  }
+
+  /** The session on screen exists only here: there is nothing to ask for until it is made. */
+  begin(sessionId: string): void {
+    this.loading?.abort();
+    this.loading = null;
+    this.callOffLoad();
+    this.ports.conversations.apply(sessionId, { type: 'history:fresh' });
+  }
+
+  /** Asks the server for the newest page, and then for what comes after it. */
+  load(sessionId: string, anew = false): void {
+    this.callOffLoad();
+    this.loading?.abort();
+    const loading = new AbortController();
+    this.loading = loading;
+    const { conversations, lastPages } = this.ports;
+    conversations.apply(sessionId, { type: 'history:loading', what: 'newest', anew });
+    if (conversations.get(sessionId)?.phase === 'loading') {
+      void lastPages.load(sessionId).then((page) => {
+        if (page !== null && !loading.signal.aborted) {
+          conversations.apply(sessionId, { type: 'history:cached', page });
+        }
+      });
+    }
+    loadSession(sessionId, loading.signal).then(
+      (page) => {
+        if (loading.signal.aborted) return;
+        this.loading = null;
+        this.failures = 0;
+        conversations.apply(sessionId, { type: 'history:newest', page });
+        if (conversations.get(sessionId)?.line === 'off') this.subscribe(sessionId);
+      },
+      (error: unknown) => {
+        if (!loading.signal.aborted) this.loadFailed(sessionId, error);
+      },
+    );
+  }
+
+  private loadFailed(sessionId: string, thrown: unknown): void {
+    const { code, message, retryable } = failureOf(thrown);
+    this.loading = null;
+    this.ports.conversations.apply(sessionId, {
+      type: 'history:failed',
+      what: 'newest',
+      error: { code, message },
+      missing: code === 'not_found',
+    });
+    if (!retryable) return;
+    const delay = 500 + backoffMs(this.failures, 'soon', this.ports.random);
+    this.failures += 1;
+    this.callOffLoad = this.ports.clock.after(delay, () => this.load(sessionId));
+  }
+
+  async older(): Promise<void> {
+    const { conversations } = this.ports;
+    const sessionId = this.current;
+    const state = sessionId === null ? null : conversations.settled(sessionId);
+    if (sessionId === null || state === null || state.loadingOlder || state.epoch === null) return;
+    const oldest = branch(state.rows, state.leafSeq)[0];
+    if (oldest === undefined || oldest.parentSeq === 0 || state.exhausted) return;
+    conversations.apply(sessionId, { type: 'history:loading', what: 'older' });
+    try {
+      const page = await loadOlder(sessionId, oldest.seq);
+      conversations.apply(sessionId, { type: 'history:older', page });
+    } catch (error) {
+      const { code, message } = failureOf(error);
+      const missing = code === 'not_found';
+      conversations.apply(sessionId, { type: 'history:failed', what: 'older', error: { code, message }, missing });
+    }
+  }
+
+  /** The line is up: what the greeting should subscribe to. */
+  greeting(): Subscription[] {
+    const sessionId = this.current;
+    const state = sessionId === null ? null : this.ports.conversations.settled(sessionId);
+    if (sessionId === null || state === null || !this.followable(state)) return [];
+    this.ports.conversations.apply(sessionId, { type: 'line:asked' });
+    return [positionOf(state)];
+  }
+
+  /** The server has greeted us: load again what could not be loaded or may be old. */
+  welcomed(): void {
+    const state = this.current === null ? null : this.ports.conversations.get(this.current);
+    if (state === null || this.loading !== null || this.ports.isUnmade(state.sessionId)) return;
+    if (state.phase === 'error' || state.phase === 'loading' || state.stale) this.load(state.sessionId);
+  }
+
+  /** Where we stand in the session's log, if it is on screen. */
+  ownHead(sessionId: string): number | null {
+    if (sessionId !== this.current) return null;
+    return this.ports.conversations.settled(sessionId)?.head ?? null;
+  }
+
+  /** Whether sends of the session may go: the one on screen catches up first. */
+  hasCaughtUp(sessionId: string): boolean {
+    const state = sessionId === this.current ? this.ports.conversations.get(sessionId) : null;
+    if (state === null || state.phase === 'missing' || state.line === 'live') return true;
+    return state.line === 'asked' && this.ports.wasMadeHere(sessionId);
+  }
+
+  subscribe(sessionId: string): void {
+    const state = this.ports.conversations.settled(sessionId);
+    if (state === null || sessionId !== this.current || !this.followable(state)) return;
+    if (this.ports.send({ type: 'subscribe', payload: positionOf(state) })) {
+      this.ports.conversations.apply(sessionId, { type: 'line:asked' });
+    }
+  }
+
+  /** Fetches what the session's state found missing. */
+  fulfil(sessionId: string): void {
+    const wants = this.ports.conversations.get(sessionId)?.wants ?? 'nothing';
+    if (sessionId !== this.current || wants === 'nothing') return;
+    if (wants === 'history') {
+      if (this.loading === null) this.load(sessionId);
+      return;
+    }
+    this.replay(sessionId);
+  }
+
+  /** Subscribes again from our cursor, at most once a second. */
+  replay(sessionId: string): void {
+    const { clock } = this.ports;
+    const wait = Math.max(0, this.replayedAt + REPLAY_APART_MS - clock.now());
+    this.callOffReplay();
+    if (wait > 0) {
+      this.callOffReplay = clock.after(wait, () => this.replay(sessionId));
+      return;
+    }
+    this.replayedAt = clock.now();
+    this.subscribe(sessionId);
+  }
+
+  /** Keeps the newest page for the next first paint. */
+  save(sessionId: string): void {
+    const state = this.ports.conversations.settled(sessionId);
+    if (state === null || state.stale || state.phase !== 'ready') return;
+    const page = pageOf(state);
+    if (page !== null) void this.ports.lastPages.save(page, this.ports.clock.now());
+  }
+
+  /** The same, once the session on screen has been quiet for a moment. */
+  saveSoon(): void {
+    const { current } = this;
+    this.callOffSave();
+    if (current !== null) this.callOffSave = this.ports.clock.after(SAVE_AFTER_MS, () => this.save(current));
+  }
+
+  private leave(): void {
+    this.loading?.abort();
+    this.loading = null;
+    this.failures = 0;
+    this.replayedAt = -Infinity;
+    this.callOffLoad();
+    this.callOffReplay();
+    this.callOffSave();
+    if (this.current === null) return;
+    this.save(this.current);
+    this.ports.send({ type: 'unsubscribe', payload: { sessionId: this.current } });
+    this.ports.conversations.apply(this.current, { type: 'line:off' });
+  }
+
+  /** A session of the server whose log we can name a place in, or one that begins with us. */
+  private followable(state: ConversationState): boolean {
+    if (state.phase === 'missing' || this.ports.isUnmade(state.sessionId)) return false;
+    return state.epoch !== null || (state.phase === 'ready' && state.rows.length === 0);
+  }
+}

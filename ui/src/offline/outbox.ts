@@ -1,0 +1,83 @@
+/**
+ * Sends that the server has not acknowledged, kept through a killed tab.
+ *
+ * Owns their storage and their order. Owns no sending (`conversation/sender.ts`). An item is in the
+ * journal before `put` returns and leaves it when the database has committed; without a database it
+ * stays in the journal until it is removed.
+ */
+import { count, flag, isRecord, record, text } from '../wire/fields';
+import type { OfflineDatabase, OutboxItem } from './database';
+import { Journal } from './journal';
+
+export class Outbox {
+  private readonly journal = new Journal('outbox');
+  private readonly held = new Set<string>();
+  private lastOrder = 0;
+
+  constructor(private readonly database: OfflineDatabase) {}
+
+  /** Everything unacknowledged, oldest first. */
+  async load(): Promise<OutboxItem[]> {
+    const stored = await this.database.run((database) => database.getAll('outbox'), []);
+    const items = new Map(stored.map((item) => [item.clientMsgId, item]));
+    for (const value of this.journal.entries().values()) {
+      const item = itemOf(value);
+      if (item !== null) items.set(item.clientMsgId, item);
+    }
+    const ordered = [...items.values()].sort((a, b) => a.order - b.order);
+    for (const item of ordered) this.held.add(item.clientMsgId);
+    this.lastOrder = Math.max(this.lastOrder, ordered.at(-1)?.order ?? 0);
+    return ordered;
+  }
+
+  /** A number above that of every earlier send. */
+  nextOrder(now: number): number {
+    this.lastOrder = Math.max(now, this.lastOrder + 1);
+    return this.lastOrder;
+  }
+
+  put(item: OutboxItem): void {
+    this.held.add(item.clientMsgId);
+    this.journal.write(item.clientMsgId, item);
+    void this.database
+      .run(async (database) => {
+        await database.put('outbox', item);
+        return true;
+      }, false)
+      .then((kept) => {
+        if (kept) this.journal.remove(item.clientMsgId);
+        if (!this.held.has(item.clientMsgId)) this.forget(item.clientMsgId);
+      });
+  }
+
+  remove(clientMsgId: string): void {
+    this.held.delete(clientMsgId);
+    this.journal.remove(clientMsgId);
+    this.forget(clientMsgId);
+  }
+
+  private forget(clientMsgId: string): void {
+    void this.database.run((database) => database.delete('outbox', clientMsgId), undefined);
+  }
+}
+
+function itemOf(value: unknown): OutboxItem | null {
+  if (!isRecord(value)) return null;
+  const clientMsgId = text(value, 'clientMsgId');
+  const sessionId = text(value, 'sessionId');
+  const content = text(value, 'content');
+  if (clientMsgId === null || sessionId === null || content === null) return null;
+  const refusal = record(value, 'refusal');
+  return {
+    clientMsgId,
+    sessionId,
+    content,
+    createdAt: count(value, 'createdAt') ?? 0,
+    order: count(value, 'order') ?? 0,
+    createsSession: flag(value, 'createsSession'),
+    refusal:
+      refusal === null
+        ? null
+        : { code: text(refusal, 'code') ?? 'internal', message: text(refusal, 'message') ?? '' },
+  };
+}
