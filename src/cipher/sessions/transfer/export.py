@@ -11,7 +11,8 @@ from collections.abc import AsyncIterable, AsyncIterator
 
 import msgspec
 
-from cipher.model import Message, Session, SessionState, conversation_order
+from cipher.errors import SessionNotFound
+from cipher.model import Message, MessagePage, SessionState, conversation_order
 from cipher.sessions.transfer.formats import document
 from cipher.sessions.transfer.formats.markdown import write_markdown
 from cipher.sessions.transfer.formats.openai import write_openai
@@ -24,57 +25,69 @@ async def export_session(
     database: DatabaseBackend, owner_id: str, session_id: str
 ) -> AsyncIterator[bytes]:
     """The lossless JSON export of one session, in pieces. Raises: SessionNotFound."""
-
-    async def only() -> AsyncIterator[str]:
-        yield session_id
-
-    async for piece in export_sessions(database, owner_id, only()):
-        yield piece
+    lead = document.HEAD
+    async for piece in _session(database, owner_id, session_id):
+        yield lead + piece
+        lead = b""
+    yield document.TAIL
 
 
 async def export_sessions(
     database: DatabaseBackend, owner_id: str, session_ids: AsyncIterable[str]
 ) -> AsyncIterator[bytes]:
-    """The lossless JSON export of several sessions, in pieces. Raises: SessionNotFound."""
-    lead = document.HEAD
+    """The lossless JSON export of several sessions, in pieces; those that are gone are left out."""
+    yield document.HEAD
+    between = b""
     async for session_id in session_ids:
-        async for piece in _session(database, owner_id, session_id):
-            yield lead + piece
-            lead = b""
-        lead = b","
-    yield (b"" if lead == b"," else lead) + document.TAIL
+        pieces = _session(database, owner_id, session_id)
+        try:
+            first = await anext(pieces)
+        except SessionNotFound:
+            continue
+        yield between + first
+        async for piece in pieces:
+            yield piece
+        between = b","
+    yield document.TAIL
 
 
 async def export_jsonl(database: DatabaseBackend, owner_id: str, session_id: str) -> bytes:
     """One line in the shape of `formats.openai`: the branch that is shown, text and tools."""
-    session, messages = await read_branch(database, owner_id, session_id)
-    return write_openai(session, messages) + b"\n"
+    page = await read_branch(database, owner_id, session_id)
+    return write_openai(page.session, page.messages) + b"\n"
 
 
 async def export_markdown(database: DatabaseBackend, owner_id: str, session_id: str) -> str:
     """A markdown document of the branch that is shown. Raises: SessionNotFound."""
-    session, messages = await read_branch(database, owner_id, session_id)
-    return write_markdown(session, messages)
+    page = await read_branch(database, owner_id, session_id)
+    return write_markdown(page.session, page.messages)
 
 
 async def read_branch(
     database: DatabaseBackend, owner_id: str, session_id: str, *, limit: int | None = None
-) -> tuple[Session, list[Message]]:
-    """A session and the last `limit` messages of the branch that is shown, in reading order.
+) -> MessagePage:
+    """The last `limit` messages of the branch that is shown, in the order in which it reads.
 
     Raises: SessionNotFound.
     """
-    wanted = PAGE if limit is None else min(limit, PAGE)
-    page = await database.branch(owner_id, session_id, limit=wanted)
-    session, pages, count = page.session, [page.messages], len(page.messages)
+    first = page = await database.branch(owner_id, session_id, limit=_next_page(limit, 0))
+    pages, count = [page.messages], len(page.messages)
     while page.has_more and (limit is None or count < limit):
-        wanted = PAGE if limit is None else min(limit - count, PAGE)
-        above = page.messages[0].seq
+        above, wanted = page.messages[0].seq, _next_page(limit, count)
         page = await database.branch(owner_id, session_id, before=above, limit=wanted)
         pages.append(page.messages)
         count += len(page.messages)
     path = [message for messages in reversed(pages) for message in messages]
-    return session, conversation_order(path)
+    return MessagePage(
+        session=first.session,
+        messages=tuple(conversation_order(path)),
+        has_more=page.has_more,
+        turns=first.turns,
+    )
+
+
+def _next_page(limit: int | None, count: int) -> int:
+    return PAGE if limit is None else min(limit - count, PAGE)
 
 
 async def session_ids(
