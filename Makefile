@@ -26,7 +26,7 @@ lint: setup  ## Check style, types and layering
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	$(BIN)/lint-imports
+	$(BIN)/lint-imports --no-logo
 	$(BIN)/python scripts/page.py npm run --silent typecheck
 
 format: setup  ## Format the Python code and mend what ruff can mend

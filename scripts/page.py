@@ -37,8 +37,12 @@ class Node:
 
     def run(self, *arguments: str) -> int:
         """Runs npm in `ui/` and returns its exit code."""
-        path = os.pathsep.join([str(self.folder), os.environ.get("PATH", os.defpath)])
-        return subprocess.call([*self.npm, *arguments], cwd=UI, env={**os.environ, "PATH": path})
+        environment = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(self.folder), os.environ.get("PATH", os.defpath)]),
+            "npm_config_update_notifier": "false",
+        }
+        return subprocess.call([*self.npm, *arguments], cwd=UI, env=environment)
 
 
 def suits(version: str) -> bool:

@@ -12,7 +12,6 @@ hashed lock files only; a step that fails shows the output of the command that f
 from __future__ import annotations
 
 import fcntl
-import functools
 import hashlib
 import importlib.util
 import json
@@ -40,8 +39,6 @@ SETUP_LOCK = "requirements-setup.txt"
 NODE_LOCK = "requirements-node.txt"
 OLDEST = (3, 11)
 
-Step = tuple[str, Callable[[], None]]
-
 
 class StepFailed(Exception):
     """A step of the set-up failed; the message is what to show."""
@@ -64,7 +61,8 @@ class Terminal:
             print(f"\r{self._title} {int(self._elapsed())} s", end="", flush=True)
 
     def end(self) -> None:
-        print(f"\r{self._title}" if self._live else "", f"{self._elapsed():.1f} s", flush=True)
+        start = f"\r{self._title} " if self._live else ""
+        print(f"{start}{self._elapsed():.1f} s", flush=True)
 
     def _elapsed(self) -> float:
         return time.monotonic() - self._began
@@ -77,9 +75,7 @@ def call(*command: str | Path) -> None:
     """Runs a command quietly in the project's folder. Raises: StepFailed with its output."""
     words = [str(word) for word in command]
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            words, cwd=ROOT, env=tool_settings(), stdout=output, stderr=subprocess.STDOUT
-        )
+        process = subprocess.Popen(words, cwd=ROOT, stdout=output, stderr=subprocess.STDOUT)
         while True:
             try:
                 code = process.wait(timeout=1)
@@ -93,34 +89,33 @@ def call(*command: str | Path) -> None:
     raise StepFailed(f"{text}\n\nThis command failed with exit code {code}:\n  {' '.join(words)}")
 
 
-def tool_settings() -> dict[str, str]:
-    """Returns the environment for uv, pip and npm: the machine's certificates, pip's index.
+def use_machine_settings() -> None:
+    """Passes the machine's certificates and pip's index on to uv and npm, through the environment.
 
-    uv reads neither pip's configuration nor, unless told, the system's certificates. Where the
-    home cannot be written to, as in some containers, caches go into `.venv`.
+    uv does not read pip's configuration, and neither uv nor Node trusts the system's certificates
+    unless told to. Where the home cannot be written to, as in some containers, caches go into
+    `.venv`.
     """
     settings = {
         "UV_SYSTEM_CERTS": "true",
         "UV_PYTHON_DOWNLOADS": "never",
-        **os.environ,
-        "VIRTUAL_ENV": str(VENV),
+        "NODE_USE_SYSTEM_CA": "1",
+        "UV_DEFAULT_INDEX": os.environ.get("PIP_INDEX_URL") or pip_index(),
+        "NODE_EXTRA_CA_CERTS": os.environ.get("SSL_CERT_FILE", ""),  # for Node before 22.19
     }
-    index = os.environ.get("PIP_INDEX_URL") or pip_index()
-    if index:
-        settings.setdefault("UV_DEFAULT_INDEX", index)
     if not os.access(Path.home(), os.W_OK):
-        settings.setdefault("UV_CACHE_DIR", str(VENV / "cache" / "uv"))
-        settings.setdefault("PIP_CACHE_DIR", str(VENV / "cache" / "pip"))
-        settings.setdefault("npm_config_cache", str(VENV / "cache" / "npm"))
-    return settings
+        settings["UV_CACHE_DIR"] = str(VENV / "cache" / "uv")
+        settings["PIP_CACHE_DIR"] = str(VENV / "cache" / "pip")
+        settings["npm_config_cache"] = str(VENV / "cache" / "npm")
+    for name, value in settings.items():
+        if value:
+            os.environ.setdefault(name, value)
+    os.environ["VIRTUAL_ENV"] = str(VENV)
 
 
-@functools.cache
 def pip_index() -> str:
     """Returns the package index that pip's configuration files name, or an empty string."""
-    command = [str(PYTHON), "-m", "pip", "config", "get", "global.index-url"]
-    if not PYTHON.exists():
-        return ""
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
@@ -197,9 +192,9 @@ def fingerprint(*parts: bytes) -> str:
     return hashlib.sha256(b"\0".join(parts)).hexdigest()
 
 
-def pending(level: str) -> list[Step]:
-    """Returns the steps that remain to be done, in order."""
-    steps: list[Step] = []
+def pending(level: str) -> list[tuple[str, Callable[[], None]]]:
+    """Returns the steps that remain to be done, in order: their titles and their work."""
+    steps: list[tuple[str, Callable[[], None]]] = []
     state = recorded()
     # An environment that has the tests' packages keeps them when only the server is wanted.
     lock = DEV_LOCK if level == "test" or state.get("lock") == DEV_LOCK else RUN_LOCK
@@ -253,6 +248,8 @@ def main(arguments: list[str]) -> int:
         use_newer_python(arguments)
         with alone():
             steps = pending(arguments[0])
+            if steps:
+                use_machine_settings()
             for number, (title, work) in enumerate(steps, start=1):
                 TERMINAL.begin(f"[{number}/{len(steps)}] {title} …")
                 work()
