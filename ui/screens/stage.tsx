@@ -1,10 +1,15 @@
 /**
- * Stands in for the engine: the same hooks over a state that a story sets and a script may change
- * through `window.stage`. Sends, renames and deletes change that state as the engine would.
+ * Stands in for the engine: the same hooks over a state that a story or a test sets, and that a
+ * script may change through `window.stage`.
+ *
+ * Writes down what the views ask for (`asked`), does it to its state as the engine would, and
+ * refuses what it was told to refuse. Owns no network and no storage.
  */
 import type { ReactNode } from 'react';
 import { create } from 'zustand';
-import type { ConversationView } from '../src/conversation/view';
+import type { ConversationView, TranscriptItem } from '../src/conversation/view';
+import type { ChatActions } from '../src/features/chat/use-chat';
+import type { Draft } from '../src/features/chat/use-draft';
 import type { Connection } from '../src/features/connection/use-connection';
 import type { Sessions } from '../src/features/sessions/use-sessions';
 import type { SessionSummary } from '../src/wire/types';
@@ -12,130 +17,153 @@ import type { SessionSummary } from '../src/wire/types';
 /** The moment at which every story plays, so that pictures can be compared. */
 export const now = new Date(2026, 10, 22, 14, 5).getTime();
 
+const day = 86_400_000;
+const olderPageSize = 50;
+
 export interface Stage {
   view: ConversationView | null;
   sessions: SessionSummary[];
   listPhase: Sessions['phase'];
-  connection: Pick<Connection, 'state' | 'storage' | 'draining' | 'model'> & { retryInMs: number | null };
+  hasMore: boolean;
+  connection: Pick<Connection, 'state' | 'since' | 'storage' | 'draining' | 'model' | 'nextRetryAt'>;
   drafts: Record<string, string>;
   olderPages: number;
+  /** What the views asked for, as verb and arguments, oldest first. */
+  asked: [verb: string, ...args: unknown[]][];
+  /** What to refuse, by verb. */
+  refuse: Record<string, Error>;
 }
 
-export const useStage = create<Stage>(() => ({
+export const online: Stage['connection'] = {
+  state: 'online',
+  since: 0,
+  storage: 'ok',
+  draining: false,
+  model: { id: 'gpt-5-mini', demo: false, notice: null },
+  nextRetryAt: null,
+};
+
+export const emptyStage: Stage = {
   view: null,
   sessions: [],
   listPhase: 'ready',
-  connection: { state: 'online', storage: 'ok', draining: false, model: null, retryInMs: null },
+  hasMore: false,
+  connection: online,
   drafts: {},
   olderPages: 0,
-}));
+  asked: [],
+  refuse: {},
+};
+
+export const useStage = create<Stage>(() => emptyStage);
 
 export function setStage(change: Partial<Stage> | ((stage: Stage) => Partial<Stage>)): void {
   useStage.setState(change);
 }
 
-export function ChatProvider({ children }: { children: ReactNode }) {
-  return children;
+export function asked(verb: string): unknown[][] {
+  return useStage.getState().asked.filter(([name]) => name === verb).map(([, ...args]) => args);
 }
 
-let sent = 0;
-
-function send(content: string): Promise<void> {
-  sent += 1;
-  const clientMsgId = `c${sent}`;
-  setStage(({ view }) => {
-    if (!view) return {};
-    const pending = { clientMsgId, sessionId: view.sessionId, content, createdAt: Date.now(), state: 'sending' as const };
-    return { view: { ...view, items: [...view.items, { kind: 'pending', key: `u:${clientMsgId}`, pending }] } };
-  });
+/** Writes down the wish and grants it, unless it is to be refused. */
+function ask(verb: string, args: unknown[], grant: (stage: Stage) => Partial<Stage> = () => ({})): Promise<void> {
+  setStage((stage) => ({ asked: [...stage.asked, [verb, ...args]] }));
+  const refusal = useStage.getState().refuse[verb];
+  if (refusal) return Promise.reject(refusal);
+  setStage(grant);
   return Promise.resolve();
 }
 
-/** Puts `count` earlier messages in above, as a loaded page would. */
-function loadOlder(): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(() => {
-      setStage(({ view, olderPages }) => {
-        if (!view) return {};
-        const older = Array.from({ length: 50 }, (_, index) => {
-          const seq = -olderPages * 50 - (50 - index);
-          const role = index % 2 === 0 ? ('user' as const) : ('assistant' as const);
-          const content = `Earlier message ${seq}. ${'It says a few more words. '.repeat((index * 7) % 23)}`;
-          const message = { id: `m${seq}`, seq, parentSeq: seq - 1, role, content, parts: [], timestamp: now - 86_400_000 + seq * 60_000 };
-          return { kind: 'message' as const, key: `m:${seq}`, message, retryTurnId: null };
-        });
-        return {
-          olderPages: olderPages + 1,
-          view: { ...view, items: [...older, ...view.items], hasOlder: olderPages < 3 },
-        };
-      });
-      resolve();
-    }, 120);
-  });
+function withItems(view: ConversationView | null, change: (items: TranscriptItem[]) => TranscriptItem[]): Partial<Stage> {
+  return view ? { view: { ...view, items: change(view.items) } } : {};
 }
 
-const actions = {
-  send,
-  cancel: () => undefined,
-  retry: () => undefined,
-  loadOlder,
-  reload: () => undefined,
-  discardPending: () => undefined,
-  resendPending: () => undefined,
+function olderItem(seq: number): TranscriptItem {
+  const content = `Earlier message ${seq}. ${'It says a few more words. '.repeat(((seq % 23) + 23) % 23)}`;
+  const role = seq % 2 === 0 ? 'user' : 'assistant';
+  const timestamp = now - day + seq * 60_000;
+  const message = { id: `m${seq}`, seq, parentSeq: seq - 1, role, content, timestamp } as const;
+  return { kind: 'message', key: `m:${seq}`, message: { ...message, parts: [] }, retryTurnId: null };
+}
+
+let sends = 0;
+
+const actions: ChatActions = {
+  send: (content) =>
+    ask('send', [content], ({ view }) => {
+      sends += 1;
+      const pending = {
+        clientMsgId: `c${sends}`,
+        sessionId: view?.sessionId ?? '',
+        content,
+        createdAt: now,
+        state: 'sending' as const,
+      };
+      return withItems(view, (items) => [...items, { kind: 'pending', key: `u:c${sends}`, pending }]);
+    }),
+  cancel: () => void ask('cancel', []),
+  retry: (turnId) => void ask('retry', [turnId]),
+  reload: () => void ask('reload', []),
+  discardPending: (id) => void ask('discardPending', [id]),
+  resendPending: (id) => void ask('resendPending', [id]),
+  loadOlder: async () => {
+    await new Promise((resolve) => setTimeout(resolve, 60));
+    await ask('loadOlder', [], ({ view, olderPages }) => {
+      const last = -olderPages * olderPageSize;
+      const older = Array.from({ length: olderPageSize }, (_, index) => olderItem(last - olderPageSize + index));
+      if (!view) return {};
+      return {
+        olderPages: olderPages + 1,
+        view: { ...view, items: [...older, ...view.items], hasOlder: olderPages < 3 },
+      };
+    });
+  },
 };
 
 export const useChatActions = () => actions;
 export const useRunningTurnId = () => useStage(({ view }) => view?.runningTurnId ?? null);
 export const useChat = () => ({ ...actions, view: useStage(({ view }) => view) });
 
-export function useDraft(sessionId: string | null) {
+export function ChatProvider({ children }: { children: ReactNode }) {
+  return children;
+}
+
+export function useDraft(sessionId: string | null): Draft {
   const key = sessionId ?? '';
   const setDraft = (text: string) => setStage(({ drafts }) => ({ drafts: { ...drafts, [key]: text } }));
   return { draft: useStage(({ drafts }) => drafts[key] ?? ''), setDraft, clear: () => setDraft('') };
 }
 
-const since = Date.now() - 60_000;
+const retryNow = () => void ask('retryNow', []);
+const serverNow = () => now;
 
 export function useConnection(): Connection {
-  const { retryInMs, ...connection } = useStage((stage) => stage.connection);
-  return {
-    ...connection,
-    since,
-    nextRetryAt: retryInMs === null ? null : Date.now() + retryInMs,
-    retryNow: () => undefined,
-    serverNow: () => now,
-  };
+  return { ...useStage((stage) => stage.connection), retryNow, serverNow };
 }
 
-function change(id: string, patch: Partial<SessionSummary>): Promise<void> {
-  setStage(({ sessions }) => ({
+const change = (verb: string, id: string, patch: Partial<SessionSummary>) =>
+  ask(verb, [id, ...Object.values(patch)], ({ sessions }) => ({
     sessions: sessions.map((session) => (session.id === id ? { ...session, ...patch } : session)),
   }));
-  return Promise.resolve();
-}
 
-let removed: SessionSummary[] = [];
+let beforeRemoval: SessionSummary[] = [];
+
+const sessionVerbs = {
+  loadMore: () => void ask('loadMore', []),
+  refetch: () => void ask('refetch', []),
+  create: () => Promise.resolve('new'),
+  rename: (id: string, title: string) => change('rename', id, { title }),
+  setPinned: (id: string, pinned: boolean) => change('setPinned', id, { pinned }),
+  remove: (id: string) =>
+    ask('remove', [id], ({ sessions }) => {
+      beforeRemoval = sessions;
+      return { sessions: sessions.filter((session) => session.id !== id) };
+    }),
+  restore: (id: string) => ask('restore', [id], () => ({ sessions: beforeRemoval })),
+};
 
 export function useSessions(): Sessions {
-  const { sessions, listPhase } = useStage();
-  return {
-    sessions,
-    phase: listPhase,
-    error: listPhase === 'error' ? 'The server did not answer.' : null,
-    hasMore: false,
-    loadMore: () => undefined,
-    refetch: () => undefined,
-    create: () => Promise.resolve('new'),
-    rename: (id, title) => change(id, { title }),
-    setPinned: (id, pinned) => change(id, { pinned }),
-    remove: (id) => {
-      removed = sessions;
-      setStage({ sessions: sessions.filter((session) => session.id !== id) });
-      return Promise.resolve();
-    },
-    restore: () => {
-      setStage({ sessions: removed });
-      return Promise.resolve();
-    },
-  };
+  const { sessions, listPhase, hasMore } = useStage();
+  const error = listPhase === 'error' ? 'The server did not answer.' : null;
+  return { ...sessionVerbs, sessions, phase: listPhase, error, hasMore };
 }

@@ -3,14 +3,13 @@
  */
 import type { ConversationView, LiveTurn, PendingSend, TranscriptItem } from '../src/conversation/view';
 import type { Message, SessionSummary } from '../src/wire/types';
-import { now } from './stage';
+import { emptyStage, now, online } from './stage';
 import type { Stage } from './stage';
 import { texts } from './texts';
 
 const minute = 60_000;
 const hour = 60 * minute;
 const day = 24 * hour;
-const model = { id: 'gpt-5-mini', demo: false, notice: null };
 const demo = {
   id: 'demo',
   demo: true,
@@ -97,18 +96,10 @@ function view(items: TranscriptItem[], more: Partial<ConversationView> = {}): Co
 }
 
 function stage(more: Partial<Stage>): Stage {
-  return {
-    view: null,
-    sessions,
-    listPhase: 'ready',
-    connection: { state: 'online', storage: 'ok', draining: false, model, retryInMs: null },
-    drafts: {},
-    olderPages: 0,
-    ...more,
-  };
+  return { ...emptyStage, sessions, ...more };
 }
 
-const online = stage({}).connection;
+const away = { ...online, state: 'reconnecting' as const, nextRetryAt: now + 7_000 };
 const question = said(1, 'user', 'Explain how a hash map works, then show the smallest useful one in Python.');
 const hashMap = [
   said(-1, 'user', 'Should I write the test before the fix, even for a one-line change?', { timestamp: now - day - hour }),
@@ -135,9 +126,9 @@ export const stories: Record<string, () => Stage> = {
   interrupted: () => stage({ view: ended({ status: 'interrupted' }, texts.walk.slice(0, 180)) }),
   failed: () => stage({ view: ended({ status: 'failed', error: { code: 'model_unavailable', message: 'The model did not answer' } }, '') }),
   cancelled: () => stage({ view: ended({ status: 'cancelled' }, texts.walk.slice(0, 120)) }),
-  pending: () => stage({ view: view([...hashMap, pending('And how does it grow?', { state: 'waiting' })]), connection: { ...online, state: 'reconnecting', retryInMs: 7_000 } }),
+  pending: () => stage({ view: view([...hashMap, pending('And how does it grow?', { state: 'waiting' })]), connection: away }),
   refused: () => stage({ view: view([...hashMap, pending('And how does it grow?', { state: 'refused', error: { code: 'rate_limited', message: 'Too many messages in a minute.' } })]) }),
-  reconnecting: () => stage({ view: view(hashMap), connection: { ...online, state: 'reconnecting', retryInMs: 7_000 } }),
+  reconnecting: () => stage({ view: view(hashMap), connection: away }),
   offline: () => stage({ view: view(hashMap), connection: { ...online, state: 'offline' } }),
   volatile: () => stage({ view: view(hashMap), connection: { ...online, storage: 'volatile' } }),
   unavailable: () => stage({ view: view(hashMap), connection: { ...online, storage: 'unavailable' } }),

@@ -60,7 +60,8 @@ export function Composer({ sessionId, aside, ref }: ComposerProps) {
     clear();
     field.current?.focus();
     send(draft).catch((cause: unknown) => {
-      setDraft(draft);
+      const typedSince = field.current?.value ?? '';
+      setDraft(typedSince ? `${draft}\n\n${typedSince}` : draft);
       show(failureText('Not sent', cause));
     });
   };
