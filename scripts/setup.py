@@ -207,7 +207,8 @@ def pending(level: str) -> list[tuple[str, Callable[[], None]]]:
         steps.append(("Cipher", lambda: install_project(wanted(lock))))
     page_is_ready = page.is_current() and (level == "run" or page.dependencies_match())
     needs_node = level == "test" or not page_is_ready
-    if needs_node and not packaged_node() and page.machine_node() is None:
+    has_node = (state and packaged_node()) or page.machine_node() is not None
+    if needs_node and not has_node:
         steps.append(("Node.js", install_node))
     if not page_is_ready:
         steps.append(("Page", build_page))
