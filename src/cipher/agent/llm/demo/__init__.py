@@ -1,0 +1,1 @@
+"""The demonstration that answers while no language model is set."""
