@@ -20,6 +20,8 @@ MAX_RECORD_BYTES = 256 * 1024 * 1024
 """The largest single record; a session of 100,000 messages of 1.5 kB still fits."""
 
 CHUNK_BYTES = 256 * 1024
+HEAD_BYTES = 4 * 1024
+"""How much of the beginning the layout of a file is recognised by."""
 
 _WHITE = b" \t\r\n"
 _EXPORT_HEAD = re.compile(
@@ -59,10 +61,17 @@ class RecordStream:
     `consumed` counts the bytes read so far, for showing progress.
     """
 
-    def __init__(self, stream: BinaryIO, *, max_bytes: int = MAX_RECORD_BYTES) -> None:
+    def __init__(
+        self,
+        stream: BinaryIO,
+        *,
+        max_bytes: int = MAX_RECORD_BYTES,
+        chunk_bytes: int = CHUNK_BYTES,
+    ) -> None:
         self.consumed = 0
         self._stream = stream
         self._max_bytes = max_bytes
+        self._chunk_bytes = chunk_bytes
 
     def __iter__(self) -> Iterator[Record]:
         chunks = self._chunks()
@@ -84,17 +93,17 @@ class RecordStream:
             yield from _lines(chain((head,), chunks), self._max_bytes)
 
     def _chunks(self) -> Iterator[bytes]:
-        while chunk := self._stream.read(CHUNK_BYTES):
+        while chunk := self._stream.read(self._chunk_bytes):
             self.consumed += len(chunk)
             yield chunk
 
 
 def _first_bytes(chunks: Iterator[bytes]) -> bytes:
-    """The beginning of the stream, a chunk long if it is that long, without a byte-order mark."""
+    """The beginning of the stream, `HEAD_BYTES` at least if there are, without byte-order mark."""
     head = b""
     for chunk in chunks:
         head += chunk
-        if len(head) >= CHUNK_BYTES:
+        if len(head) >= HEAD_BYTES:
             break
     return head.removeprefix(b"\xef\xbb\xbf")
 
