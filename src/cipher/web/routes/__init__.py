@@ -1,0 +1,1 @@
+"""REST: the endpoints of the protocol, one class per subject, each with its own router."""

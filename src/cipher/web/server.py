@@ -1,0 +1,236 @@
+"""Running the application: the port, the signals, and the end.
+
+Owns the listening sockets, uvicorn's settings, and the shutdown of the protocol: at the first
+SIGTERM or SIGINT the server says that it drains, running answers get their time, then sockets close
+with 1012; a second signal ends the process at once, which loses nothing that was acknowledged. Owns
+no wiring. Promises that a port that can not be had is said in one sentence that names the setting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any, Final
+
+import structlog
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from cipher.config import Settings
+from cipher.errors import BadRequest, SettingsError
+from cipher.web.edge.guard import SECURITY_HEADERS
+from cipher.web.wire import failure
+
+_BACKLOG: Final = 2048
+_CLOSING_SECONDS: Final = 2
+_LINGER_SECONDS: Final = 15.0
+_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
+_WILDCARDS: Final = frozenset({"", "0.0.0.0", "::"})
+
+log = structlog.get_logger()
+
+
+class Http(HttpToolsProtocol):
+    """uvicorn's HTTP, with our envelope around what is not HTTP."""
+
+    def send_400_response(self, msg: str) -> None:
+        body = failure(BadRequest(msg))
+        headers = (
+            *SECURITY_HEADERS,
+            (b"content-type", b"application/json"),
+            (b"content-length", str(len(body)).encode()),
+            (b"connection", b"close"),
+        )
+        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in headers)]
+        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self.transport.close()
+
+
+class WebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's WebSocket, with an end for clients that do not read.
+
+    A close frame can not be awaited where nothing is read, and a transport that closes flushes
+    first, for as long as that takes. The application gets `cipher.abort(code, reason)`, and
+    whatever still lingers a while after its handler has ended is cut off.
+    """
+
+    def handle_connect(self, event: Any) -> None:
+        super().handle_connect(event)
+        if hasattr(self, "scope"):
+            extensions: dict[str, Any] = {"cipher.abort": self.abort}
+            self.scope["extensions"] = {**(self.scope["extensions"] or {}), **extensions}
+
+    def abort(self, code: int, reason: str) -> None:
+        """Put the close frame behind what is not read yet, and cut the connection off soon."""
+        if not self.close_sent and not self.transport.is_closing():
+            self.conn.send_close(code, reason)
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.close_sent = True
+        self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
+
+    def on_task_complete(self, task: asyncio.Task[None]) -> None:
+        super().on_task_complete(task)
+        if not self.disconnected:
+            self.loop.call_later(_LINGER_SECONDS, self.transport.abort)
+
+
+class Server(uvicorn.Server):
+    """uvicorn's server that tells when it is ready, without signal handlers: ours drain first."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            self._on_ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def listen(settings: Settings) -> list[socket.socket]:
+    """Bind every address of `API_HOST` to one port. Raises: SettingsError."""
+    host, port = settings.api_host, settings.api_port
+    try:
+        found = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_ADDRCONFIG
+        )
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"API_HOST={host!r}: this name can not be resolved.") from error
+    sockets: list[socket.socket] = []
+    refused: OSError | None = None
+    for family, address in dict.fromkeys((entry[0], entry[4]) for entry in found):
+        try:
+            sockets.append(_bind(family, (address[0], port or _port_of(sockets), *address[2:])))
+        except OSError as error:
+            if error.errno != errno.EADDRNOTAVAIL:
+                _close(sockets)
+                raise SettingsError(_why_not(error, host, port)) from error
+            # `localhost` names IPv6 too where the machine has none.
+            refused = error
+    if not sockets:
+        raise SettingsError(f"API_HOST={host!r}: not an address of this machine.") from refused
+    return sockets
+
+
+def address_of(settings: Settings, sockets: list[socket.socket]) -> str:
+    """The address to open in a browser."""
+    host = "localhost" if settings.api_host in _WILDCARDS else settings.api_host
+    return f"http://{f'[{host}]' if ':' in host else host}:{_port_of(sockets)}"
+
+
+async def run(
+    app: ASGIApp,
+    sockets: list[socket.socket],
+    *,
+    max_frame_bytes: int,
+    on_ready: Callable[[], None],
+    drain: Callable[[], Awaitable[None]],
+) -> None:
+    """Serve until a signal, then `drain`, then close every connection."""
+    server = Server(
+        uvicorn.Config(
+            app,
+            http=Http,
+            ws=WebSocket,
+            ws_max_size=max_frame_bytes,
+            ws_per_message_deflate=False,
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_graceful_shutdown=_CLOSING_SECONDS,
+        ),
+        on_ready,
+    )
+    stopped = asyncio.Event()
+    with _signals(stopped):
+        ending = asyncio.create_task(_end(server, stopped, drain), name="server-end")
+        try:
+            await server.serve(sockets)
+        finally:
+            ending.cancel()
+            await asyncio.gather(ending, return_exceptions=True)
+
+
+async def _end(
+    server: Server, stopped: asyncio.Event, drain: Callable[[], Awaitable[None]]
+) -> None:
+    await stopped.wait()
+    log.info("draining")
+    try:
+        await drain()
+    finally:
+        server.should_exit = True
+
+
+@contextlib.contextmanager
+def _signals(stopped: asyncio.Event) -> Iterator[None]:
+    loop = asyncio.get_running_loop()
+
+    def on_signal(number: signal.Signals) -> None:
+        if stopped.is_set():
+            log.warning("ended by a second signal")
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)
+        stopped.set()
+
+    try:
+        for number in _SIGNALS:
+            loop.add_signal_handler(number, on_signal, number)
+    except (NotImplementedError, ValueError, RuntimeError):
+        # Not the main thread: whoever runs us there cancels us instead.
+        yield
+        return
+    try:
+        yield
+    finally:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+def _bind(family: int, address: tuple[Any, ...]) -> socket.socket:
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
+    listener.setblocking(False)
+    return listener
+
+
+def _port_of(sockets: list[socket.socket]) -> int:
+    return int(sockets[0].getsockname()[1]) if sockets else 0
+
+
+def _close(sockets: list[socket.socket]) -> None:
+    for listener in sockets:
+        listener.close()
+
+
+def _why_not(error: OSError, host: str, port: int) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"API_PORT={port}: the port is in use. Stop what uses it, or choose another one with "
+            "--port; 0 picks a free one."
+        )
+    if error.errno == errno.EACCES:
+        return f"API_PORT={port}: this user may not open it; ports from 1024 on are free to all."
+    return f"API_HOST={host!r}, API_PORT={port}: {error.strerror}."

@@ -1,0 +1,80 @@
+"""The watch over the storage: notices that it failed, and that it works again.
+
+Owns the task that asks a storage that failed whether it is back, and the news about it. A storage
+that works is not asked: an idle server writes nothing. Owns no state of the storage: its manager
+keeps that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+import structlog
+
+from cipher.errors import StorageError, StorageUnavailable
+from cipher.events import ServerStatus, StorageState
+from cipher.storage.manager import StorageManager
+
+_CHECK_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 2.0
+
+log = structlog.get_logger()
+
+
+class StorageWatch:
+    """`announce` is called with every change of state."""
+
+    def __init__(self, storage: StorageManager, announce: Callable[[ServerStatus], None]) -> None:
+        self._storage = storage
+        self._announce = announce
+        self._announced: StorageState = storage.state
+        self._suspected = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Begin to watch a storage that is open."""
+        self._announced = self._storage.state
+        self._task = asyncio.create_task(self._run(), name="storage-watch")
+
+    async def close(self) -> None:
+        """Stop watching."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    def suspect(self) -> None:
+        """Somebody saw the storage fail."""
+        self._suspected.set()
+
+    async def check(self) -> None:
+        """Make a durable write now, and tell what changed. Raises: StorageError."""
+        try:
+            async with asyncio.timeout(_CHECK_SECONDS):
+                await self._storage.check()
+        except TimeoutError as error:
+            raise StorageUnavailable from error
+        finally:
+            self._tell()
+
+    async def _run(self) -> None:
+        while True:
+            await self._suspected.wait()
+            try:
+                await self.check()
+            except StorageError:
+                await asyncio.sleep(_AGAIN_SECONDS)
+            else:
+                self._suspected.clear()
+
+    def _tell(self) -> None:
+        storage = self._storage
+        if storage.state == self._announced:
+            return
+        self._announced = storage.state
+        write = log.info if storage.connected else log.error
+        write("storage changed", state=storage.state)
+        if not storage.connected:
+            self.suspect()
+        self._announce(ServerStatus(storage=storage.state, since=storage.since))
