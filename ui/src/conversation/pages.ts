@@ -7,10 +7,10 @@
 import type { HistoryPage, WireError } from '../wire/types';
 import { adoptRows, connects, mergeRows, rowAt } from './rows';
 import { wantHistory, type ConversationState } from './state';
-import { turnsOfPage } from './turns';
+import { retryAsked, retryRefused, turnsOfPage } from './turns';
 
 /** What the page's own code tells a conversation, next to the server's events. */
-export type HistoryEvent =
+export type PageEvent =
   /** A session that was made here and now: there is nothing to load. */
   | { type: 'history:fresh' }
   | { type: 'history:cached'; page: HistoryPage }
@@ -21,9 +21,11 @@ export type HistoryEvent =
   | { type: 'history:failed'; what: 'newest' | 'older'; error: WireError; missing: boolean }
   /** A subscription from our cursor is on its way, or was given up. */
   | { type: 'line:asked' }
-  | { type: 'line:off' };
+  | { type: 'line:off' }
+  | { type: 'retry:asked'; turnId: string }
+  | { type: 'retry:refused'; turnId: string };
 
-export function reduceHistory(state: ConversationState, event: HistoryEvent): ConversationState {
+export function reducePage(state: ConversationState, event: PageEvent): ConversationState {
   switch (event.type) {
     case 'history:fresh':
       return { ...state, phase: 'ready', error: null, exhausted: true };
@@ -45,6 +47,10 @@ export function reduceHistory(state: ConversationState, event: HistoryEvent): Co
       return { ...state, line: 'asked', wants: state.wants === 'replay' ? 'nothing' : state.wants };
     case 'line:off':
       return state.line === 'off' ? state : { ...state, line: 'off' };
+    case 'retry:asked':
+      return retryAsked(state, event.turnId);
+    case 'retry:refused':
+      return retryRefused(state, event.turnId);
   }
 }
 

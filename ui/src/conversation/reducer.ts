@@ -6,13 +6,14 @@
  * missed, repeated or reordered events ends equal to one that did not, once what it `wants` is given.
  */
 import type { ConversationEvent, MessageReceived, SessionUpdated, Subscribed } from '../wire/events';
-import { reduceHistory, settleLeaf, type HistoryEvent } from './pages';
+import type { Message } from '../wire/types';
+import { reducePage, settleLeaf, type PageEvent } from './pages';
 import { wantHistory, wantReplay, type ConversationState } from './state';
 import { delta, turnAsked, turnClosed, turnEnded, turnsResumed, turnsSettled, turnStarted } from './turns';
 
 export function reduce(
   state: ConversationState,
-  event: ConversationEvent | HistoryEvent,
+  event: ConversationEvent | PageEvent,
 ): ConversationState {
   switch (event.type) {
     case 'subscribed':
@@ -34,7 +35,7 @@ export function reduce(
     case 'sync:lagged':
       return wantReplay({ ...state, line: state.line === 'live' ? 'off' : state.line });
     default:
-      return reduceHistory(state, event);
+      return reducePage(state, event);
   }
 }
 
@@ -47,7 +48,7 @@ function subscribed(state: ConversationState, event: Subscribed): ConversationSt
     line: 'asked',
     announced: { leafSeq: event.leafSeq, head: event.head },
   };
-  return settleLeaf(turnsResumed(next, event.activeTurn));
+  return settleLeaf(turnsResumed(next, event.activeTurns));
 }
 
 function caughtUp(state: ConversationState, seq: number): ConversationState {
@@ -65,16 +66,23 @@ function received(state: ConversationState, { epoch, message }: MessageReceived)
     ...state,
     rows: [...state.rows, message],
     head: message.seq,
-    leafSeq: message.seq,
+    leafSeq: movesLeaf(state, message) ? message.seq : state.leafSeq,
   };
   if (message.role === 'user') return settleLeaf(turnAsked(next, message));
   return settleLeaf(message.status === undefined ? next : turnClosed(next, message));
 }
 
-function updated(state: ConversationState, event: SessionUpdated): ConversationState {
+/** A question moves the leaf; an answer does too, unless another branch was chosen meanwhile. */
+function movesLeaf(state: ConversationState, { role, parentSeq }: Message): boolean {
+  return role === 'user' || parentSeq === state.leafSeq;
+}
+
+function updated(state: ConversationState, { summary }: SessionUpdated): ConversationState {
   if (state.phase === 'missing') return { ...state, wants: 'history' };
-  const known = Math.max(state.head, state.announced?.head ?? 0);
-  if (state.epoch === null || event.headSeq < known) return state;
-  if (event.headSeq === state.head && event.leafSeq === state.leafSeq) return state;
-  return settleLeaf({ ...state, announced: { leafSeq: event.leafSeq, head: event.headSeq } });
+  if (state.epoch === null) return state;
+  if (summary.epoch !== '' && summary.epoch !== state.epoch) return wantHistory(state);
+  const { headSeq: head, leafSeq } = summary;
+  if (head < Math.max(state.head, state.announced?.head ?? 0)) return state;
+  if (head === state.head && leafSeq === state.leafSeq) return state;
+  return settleLeaf({ ...state, announced: { leafSeq, head } });
 }

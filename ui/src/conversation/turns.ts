@@ -46,9 +46,26 @@ export function turnAsked(state: ConversationState, message: Message): Conversat
   const { turnId, seq } = message;
   if (turnId === undefined) return state;
   const held = state.live.find((answer) => answer.turnId === turnId);
-  if (held !== undefined) return held.inReplyTo === seq ? state : replace(state, { ...held, inReplyTo: seq });
+  if (held !== undefined) {
+    const known = held.inReplyTo === seq && held.confirmed;
+    return known ? state : replace(state, { ...held, inReplyTo: seq, confirmed: true });
+  }
   if (isAnswered(state.rows, turnId, 1)) return state;
   return { ...state, live: [...state.live, begin(turnId, 1, seq, 'queued')] };
+}
+
+/** A person asked for another attempt, which the server will soon say has started. */
+export function retryAsked(state: ConversationState, turnId: string): ConversationState {
+  const last = state.rows.findLast((row) => row.turnId === turnId && row.status !== undefined);
+  if (last === undefined || state.live.some((answer) => answer.turnId === turnId)) return state;
+  const next = begin(turnId, (last.attempt ?? 1) + 1, askedAt(state.rows, turnId), 'queued');
+  return { ...state, live: [...state.live, next] };
+}
+
+/** The server will not have another attempt. */
+export function retryRefused(state: ConversationState, turnId: string): ConversationState {
+  const live = state.live.filter((answer) => answer.turnId !== turnId || answer.status !== 'queued');
+  return live.length === state.live.length ? state : { ...state, live };
 }
 
 /** The closing message is authoritative: what was streamed of this attempt goes. */
@@ -81,19 +98,28 @@ function appended(held: string, off: number, piece: string): string | null {
   return known >= piece.length ? held : held + piece.slice(known);
 }
 
-/** What a new subscription says of the running turn; the others must show that they still live. */
-export function turnsResumed(
-  state: ConversationState,
-  active: { turnId: string; attempt: number } | null,
-): ConversationState {
-  const live = state.live.map((answer) =>
-    answer.status === 'queued' || !answer.confirmed ? answer : { ...answer, confirmed: false },
-  );
-  const doubted = { ...state, live };
-  return active === null ? doubted : turnStarted(doubted, { ...active, inReplyTo: askedAt(state.rows, active.turnId) });
+/** What a new subscription says of the turns; those it does not name must show that they still live. */
+export function turnsResumed(state: ConversationState, active: readonly ActiveTurn[]): ConversationState {
+  const live = state.live.map((answer) => (answer.confirmed ? { ...answer, confirmed: false } : answer));
+  return active.reduce<ConversationState>(resumed, { ...state, live });
 }
 
-/** After the replay, a running turn that nothing spoke of is over. */
+function resumed(
+  state: ConversationState,
+  { turnId, attempt, inReplyTo, status }: ActiveTurn,
+): ConversationState {
+  const answer = current(state, turnId, attempt);
+  if (answer === null) return state;
+  const runs = status === 'running' || answer.status === 'running';
+  return replace(state, {
+    ...answer,
+    inReplyTo: inReplyTo || answer.inReplyTo,
+    status: runs ? 'running' : 'queued',
+    confirmed: true,
+  });
+}
+
+/** After the replay, a turn that nothing spoke of is over. */
 export function turnsSettled(state: ConversationState): ConversationState {
   const live = state.live.filter((answer) => answer.confirmed);
   return live.length === state.live.length ? state : { ...state, live };

@@ -1,7 +1,7 @@
 /**
  * Sends that the server has not acknowledged, kept through a killed tab.
  *
- * Owns their storage and their order. Owns no sending (`conversation/sender.ts`). An item is in the
+ * Owns their storage and their order. Owns no sending (`conversation/sending/sender.ts`). An item is in the
  * journal before `put` returns and leaves it when the database has committed; without a database it
  * stays in the journal until it is removed.
  */

@@ -97,6 +97,10 @@ function decodeActiveTurn(json: unknown): ActiveTurn | null {
   };
 }
 
+export function decodeActiveTurns(json: readonly unknown[]): ActiveTurn[] {
+  return json.map(decodeActiveTurn).filter((turn) => turn !== null);
+}
+
 /** What `load` and `history` answer; they differ only in the name of the list. */
 export function decodeHistory(sessionId: string, json: Json): HistoryPage {
   const rows = 'conversationHistory' in json ? list(json, 'conversationHistory') : list(json, 'history');
@@ -110,9 +114,7 @@ export function decodeHistory(sessionId: string, json: Json): HistoryPage {
     hasMore: flag(json, 'hasMore'),
     cursor: { epoch: required(text(cursor, 'epoch'), 'cursor.epoch'), seq },
     leafSeq: count(json, 'leafSeq') ?? seq,
-    activeTurns: list(json, 'activeTurns')
-      .map(decodeActiveTurn)
-      .filter((turn) => turn !== null),
+    activeTurns: decodeActiveTurns(list(json, 'activeTurns')),
   };
 }
 

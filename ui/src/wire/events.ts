@@ -6,12 +6,13 @@
  * without harm.
  */
 import type {
+  ActiveTurn,
   Message,
   MessageStatus,
   ModelInfo,
+  SessionSummary,
   StorageState,
   Subscription,
-  TurnPosition,
   Usage,
 } from './types';
 
@@ -40,7 +41,8 @@ export interface Subscribed {
   leafSeq: number;
   recovered: boolean;
   reason: string | null;
-  activeTurn: ({ turnId: string } & TurnPosition) | null;
+  /** The turns that are not over, in the order in which they run. */
+  activeTurns: ActiveTurn[];
 }
 
 export interface CaughtUp {
@@ -104,20 +106,14 @@ export interface TurnEnded {
 export interface SessionCreated {
   type: 'session:created';
   sessionId: string;
-  timestamp: number;
+  summary: SessionSummary;
 }
 
 export interface SessionUpdated {
   type: 'session:updated';
   sessionId: string;
-  title: string;
-  lastActivity: number;
-  messageCount: number;
-  pinned: boolean;
   archived: boolean;
-  headSeq: number;
-  leafSeq: number;
-  running: boolean;
+  summary: SessionSummary;
 }
 
 export interface SessionDeleted {
@@ -145,10 +141,12 @@ export interface Pong {
   heads: Record<string, number>;
 }
 
-/** A refusal; `ref` is the id of the frame that it answers. */
+/** A refusal; the ids say of what. With a session alone it is a subscription. */
 export interface Refusal {
   type: 'error';
-  ref: string | null;
+  sessionId: string | null;
+  clientMsgId: string | null;
+  turnId: string | null;
   code: string;
   message: string;
   retryable: boolean;

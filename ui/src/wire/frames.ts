@@ -4,9 +4,9 @@
  * Owns the spelling of `{"type", "payload", "ref"?, "epoch"?, "seq"?}`. A frame that is not JSON, of
  * an unknown type, or without what its type needs gives null: the log heals what a lost frame hid.
  */
-import { decodeMessage, decodeModel, decodeUsage } from './decode';
+import { decodeActiveTurns, decodeMessage, decodeModel, decodeSummary, decodeUsage } from './decode';
 import type { ServerEvent } from './events';
-import { count, flag, isRecord, Malformed, oneOf, record, required, text, time, type Json } from './fields';
+import { count, flag, isRecord, list, Malformed, oneOf, record, required, text, time, type Json } from './fields';
 
 const STORAGE = ['ok', 'read_only', 'volatile', 'unavailable'] as const;
 const STATUSES = ['complete', 'cancelled', 'failed', 'interrupted'] as const;
@@ -40,23 +40,16 @@ const decoders: Record<ServerEvent['type'], Decoder> = {
       },
     };
   },
-  subscribed: (p, frame) => {
-    const active = record(p, 'activeTurn');
-    const turnId = active === null ? null : text(active, 'turnId');
-    return {
-      type: 'subscribed',
-      sessionId: sessionOf(p),
-      epoch: epochOf(p, frame),
-      head: count(p, 'head') ?? 0,
-      leafSeq: count(p, 'leafSeq') ?? 0,
-      recovered: p['recovered'] !== false,
-      reason: text(p, 'reason'),
-      activeTurn:
-        active === null || turnId === null
-          ? null
-          : { turnId, attempt: count(active, 'attempt') ?? 1, off: count(active, 'off') ?? 0 },
-    };
-  },
+  subscribed: (p, frame) => ({
+    type: 'subscribed',
+    sessionId: sessionOf(p),
+    epoch: epochOf(p, frame),
+    head: count(p, 'head') ?? 0,
+    leafSeq: count(p, 'leafSeq') ?? 0,
+    recovered: p['recovered'] !== false,
+    reason: text(p, 'reason'),
+    activeTurns: decodeActiveTurns('activeTurns' in p ? list(p, 'activeTurns') : [p['activeTurn']]),
+  }),
   'sync:caught_up': (p, frame) => ({
     type: 'sync:caught_up',
     sessionId: sessionOf(p),
@@ -100,19 +93,13 @@ const decoders: Record<ServerEvent['type'], Decoder> = {
   'session:created': (p) => ({
     type: 'session:created',
     sessionId: sessionOf(p),
-    timestamp: time(p, 'timestamp') ?? 0,
+    summary: decodeSummary({ createdAt: p['timestamp'], ...p, id: sessionOf(p) }),
   }),
   'session:updated': (p) => ({
     type: 'session:updated',
     sessionId: sessionOf(p),
-    title: text(p, 'title') ?? '',
-    lastActivity: time(p, 'lastActivity') ?? 0,
-    messageCount: count(p, 'messageCount') ?? 0,
-    pinned: flag(p, 'pinned'),
     archived: flag(p, 'archived'),
-    headSeq: required(count(p, 'headSeq'), 'headSeq'),
-    leafSeq: required(count(p, 'leafSeq'), 'leafSeq'),
-    running: flag(p, 'running'),
+    summary: decodeSummary({ ...p, id: sessionOf(p) }),
   }),
   'session:deleted': (p) => ({ type: 'session:deleted', sessionId: sessionOf(p) }),
   'sync:lagged': (p) => ({ type: 'sync:lagged', sessionId: sessionOf(p) }),
@@ -130,7 +117,9 @@ const decoders: Record<ServerEvent['type'], Decoder> = {
   },
   error: (p, frame) => ({
     type: 'error',
-    ref: text(frame, 'ref') ?? text(p, 'ref'),
+    sessionId: text(p, 'sessionId'),
+    clientMsgId: text(p, 'clientMsgId') ?? text(frame, 'ref'),
+    turnId: text(p, 'turnId'),
     code: text(p, 'code') ?? 'internal',
     message: text(p, 'message') ?? 'Something went wrong.',
     retryable: flag(p, 'retryable'),

@@ -8,7 +8,7 @@ import { QueryClient } from '@tanstack/react-query';
 import { createContext, useContext, useEffect, useLayoutEffect, useRef, useState, type ReactNode } from 'react';
 import { useLocation, useRoute } from 'wouter';
 
-import { ChatEngine } from '../../conversation/engine';
+import { ChatEngine } from '../../conversation/engine/engine';
 import { tabId } from '../../offline/client-id';
 import { OfflineDatabase } from '../../offline/database';
 import { browserFrame } from '../../realtime/frame-batch';

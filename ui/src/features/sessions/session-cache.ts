@@ -2,8 +2,7 @@
  * Keeps the session list in step with the server and with what a person does to it.
  *
  * Owns the query that holds the list, the news that patches it and the overlays of changes under way.
- * News only patch; whatever they cannot tell is fetched with the first page, and so is everything
- * after a reconnect, because news may have been missed. Promises that a change which the server
+ * The first page is fetched again after each reconnect, because news may have been missed. Promises that a change which the server
  * refuses is taken back and raised.
  */
 import type { QueryClient } from '@tanstack/react-query';
@@ -11,14 +10,14 @@ import { createStore } from 'zustand/vanilla';
 
 import { ApiError } from '../../api/client';
 import { deleteSession, listSessions, patchSession, restoreSession, type SessionList } from '../../api/sessions';
-import type { SessionNews } from '../../conversation/session-news';
+import type { SessionNews } from '../../conversation/engine/session-news';
 import type { Clock } from '../../realtime/ports';
 import type { SessionSummary } from '../../wire/types';
 import {
-  changeOf,
   shownSessions,
   withChange,
   withFirstPage,
+  withNews,
   withNextPage,
   withoutRow,
   withRow,
@@ -26,7 +25,7 @@ import {
 } from './session-list';
 
 export const SESSIONS_KEY = ['sessions'] as const;
-/** A burst of news, an import for instance, asks for the first page once. */
+/** Several reasons to fetch the first page again, close together, are one. */
 const GATHER_MS = 150;
 const MOST_ROUNDS = 3;
 
@@ -87,12 +86,15 @@ export class SessionCache {
         this.lift(news.sessionId);
         this.update((list) => withoutRow(list, news.sessionId));
         break;
-      case 'session:updated':
-        if (news.archived) this.update((list) => withoutRow(list, news.sessionId));
-        else if (!this.has(news.sessionId)) this.refreshSoon();
-        else this.update((list) => withChange(list, news.sessionId, changeOf(news)));
-        break;
       case 'session:created':
+        this.lift(news.sessionId);
+        this.update((list) => withNews(list, news.summary));
+        break;
+      case 'session:updated':
+        this.update((list) =>
+          news.archived ? withoutRow(list, news.sessionId) : withNews(list, news.summary),
+        );
+        break;
       case 'reconnected':
         this.refreshSoon();
     }
@@ -150,11 +152,8 @@ export class SessionCache {
     return this.queries.getQueryData<SessionList>(SESSIONS_KEY);
   }
 
-  private has(id: string): boolean {
-    return this.held()?.sessions.some((row) => row.id === id) ?? false;
-  }
-
   private update(change: (list: SessionList) => SessionList): void {
+    if (this.fetching) this.outdated = true;
     this.queries.setQueryData<SessionList>(SESSIONS_KEY, (list) => list && change(list));
   }
 

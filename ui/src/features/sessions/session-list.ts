@@ -6,7 +6,6 @@
  * taking an optimistic change back is dropping it, and a page that comes meanwhile cannot undo it.
  */
 import type { SessionList } from '../../api/sessions';
-import type { SessionUpdated } from '../../wire/events';
 import type { SessionSummary } from '../../wire/types';
 
 /** A change that is shown and not yet known to be stored. */
@@ -52,10 +51,16 @@ export function withChange(
   return { ...held, sessions: held.sessions.map((row) => (row.id === id ? { ...row, ...change } : row)) };
 }
 
-/** What an event says of a row. */
-export function changeOf(event: SessionUpdated): Partial<SessionSummary> {
-  const { title, lastActivity, messageCount, pinned, headSeq, leafSeq, running } = event;
-  return { title, lastActivity, messageCount, pinned, headSeq, leafSeq, running };
+/**
+ * The list with what an event says of one session. A row that is not loaded joins if it belongs among
+ * those that are; further down it waits to be scrolled to.
+ */
+export function withNews(held: SessionList, row: SessionSummary): SessionList {
+  const known = held.sessions.some(({ id }) => id === row.id);
+  const last = held.sessions.at(-1);
+  if (known) return withChange(held, row.id, row);
+  if (held.nextCursor !== null && last !== undefined && isBehind(row, last)) return held;
+  return withRow(held, row);
 }
 
 /** What is shown: the rows with the overlays on them, newest activity first. */

@@ -6,9 +6,9 @@
  */
 import { createStore, type StoreApi } from 'zustand/vanilla';
 
-import type { SocketStatus } from '../realtime/socket';
-import type { ModelInfo, StorageState } from '../wire/types';
-import type { ConversationView } from './view';
+import type { SocketStatus } from '../../realtime/socket';
+import type { ModelInfo, StorageState } from '../../wire/types';
+import type { ConversationView } from '../view';
 
 export interface ConnectionState {
   state: 'connecting' | 'online' | 'reconnecting' | 'offline';

@@ -4,8 +4,8 @@
  * Owns the call that makes each of them, once however often it is asked for. That the session exists
  * already is as good as having made it: an earlier call's answer was lost.
  */
-import { ApiError } from '../api/client';
-import { createSession } from '../api/sessions';
+import { ApiError } from '../../api/client';
+import { createSession } from '../../api/sessions';
 
 export class Maker {
   private readonly making = new Map<string, Promise<void>>();

@@ -4,8 +4,8 @@
  * Owns each send's state and the rule which may move next: the oldest of each session, because a
  * later one must not overtake it. Refused sends stand aside and hold nobody up.
  */
-import type { OutboxItem } from '../offline/database';
-import type { PendingSend } from './view';
+import type { OutboxItem } from '../../offline/database';
+import type { PendingSend } from '../view';
 
 export interface Entry {
   item: OutboxItem;

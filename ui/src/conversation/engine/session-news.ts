@@ -1,8 +1,8 @@
 /**
  * What happens to sessions as such, for whoever shows a list of them.
  */
-import type { SessionCreated, SessionDeleted, SessionUpdated } from '../wire/events';
-import type { SessionSummary } from '../wire/types';
+import type { SessionCreated, SessionDeleted, SessionUpdated } from '../../wire/events';
+import type { SessionSummary } from '../../wire/types';
 
 export type SessionNews =
   | SessionCreated

@@ -4,13 +4,13 @@
  * Each verb shows its effect before it returns and never waits for the network, but for `create` and
  * `loadOlder`, which settle when the server has answered.
  */
-import type { Drafts } from '../offline/drafts';
-import type { Outbox } from '../offline/outbox';
-import type { Clock } from '../realtime/ports';
-import { newId } from '../wire/ids';
-import type { Maker } from './maker';
+import type { Drafts } from '../../offline/drafts';
+import type { Outbox } from '../../offline/outbox';
+import type { Clock } from '../../realtime/ports';
+import { newId } from '../../wire/ids';
+import type { Maker } from '../sending/maker';
 import type { Opener } from './opener';
-import type { Sender } from './sender';
+import type { Sender } from '../sending/sender';
 import type { SessionNewsBoard } from './session-news';
 import type { ChatStore } from './store';
 import type { TurnCommands } from './turn-commands';
@@ -79,7 +79,9 @@ export class Verbs {
 
   retry(turnId: string): void {
     const { current } = this.parts.opener;
-    if (current !== null) this.parts.commands.give('turn:retry', current, turnId, this.newId());
+    if (current === null) return;
+    this.parts.opener.expectRetry(turnId);
+    this.parts.commands.give('turn:retry', current, turnId, this.newId());
   }
 
   loadOlder(): Promise<void> {

@@ -5,11 +5,11 @@
  * change. Promises that events are applied in order of arrival, and that an event of a session that
  * is not held changes nothing, so an answer can never appear in another session.
  */
-import type { NextFrame } from '../realtime/frame-batch';
-import type { ConversationEvent } from '../wire/events';
-import type { HistoryEvent } from './pages';
-import { reduce } from './reducer';
-import { emptyConversation, type ConversationState } from './state';
+import type { NextFrame } from '../../realtime/frame-batch';
+import type { ConversationEvent } from '../../wire/events';
+import type { PageEvent } from '../pages';
+import { reduce } from '../reducer';
+import { emptyConversation, type ConversationState } from '../state';
 
 /** How many sessions stay in memory for an instant way back. */
 const MOST_HELD = 12;
@@ -61,7 +61,7 @@ export class Conversations {
   }
 
   /** Applies an event of the page's own now, after all that arrived before it. */
-  apply(sessionId: string, event: HistoryEvent): void {
+  apply(sessionId: string, event: PageEvent): void {
     this.flush();
     const state = this.held.get(sessionId);
     if (state === undefined) return;

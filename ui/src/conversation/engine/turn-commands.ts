@@ -4,7 +4,7 @@
  * A stop is said again after each reconnect until its turn is over, because saying it twice does no
  * harm. A retry is said once, because each one begins another attempt.
  */
-import type { ClientCommand } from '../wire/events';
+import type { ClientCommand } from '../../wire/events';
 
 type Command = Extract<ClientCommand, { type: 'turn:cancel' | 'turn:retry' }>;
 
@@ -23,6 +23,11 @@ export class TurnCommands {
     for (const [turnId, command] of this.wanted) {
       if (this.send(command) && command.type === 'turn:retry') this.wanted.delete(turnId);
     }
+  }
+
+  /** The server will not do it: saying it again would change nothing. */
+  refused(turnId: string): void {
+    this.wanted.delete(turnId);
   }
 
   ended(turnId: string | undefined): void {

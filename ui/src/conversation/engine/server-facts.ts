@@ -4,10 +4,10 @@
  * Owns the connection's part of the store. A browser whose clock is wrong still shows right ages,
  * because the difference to the server's clock is taken at each greeting.
  */
-import type { Clock } from '../realtime/ports';
-import type { SocketStatus } from '../realtime/socket';
-import type { Limits, Welcome } from '../wire/events';
-import type { StorageState } from '../wire/types';
+import type { Clock } from '../../realtime/ports';
+import type { SocketStatus } from '../../realtime/socket';
+import type { Limits, Welcome } from '../../wire/events';
+import type { StorageState } from '../../wire/types';
 import { connectionOf, type ChatStore, type ConnectionState } from './store';
 
 export class ServerFacts {

@@ -5,25 +5,26 @@
  * call `verbs`. Promises that the session on screen is the last one shown, and that the store changes
  * at most once a frame while an answer streams.
  */
-import { Drafts } from '../offline/drafts';
-import { LastPages } from '../offline/last-pages';
-import type { OfflineDatabase } from '../offline/database';
-import { Outbox } from '../offline/outbox';
-import type { NextFrame } from '../realtime/frame-batch';
-import { HeadWatch } from '../realtime/head-watch';
-import type { Clock, Dial, Random } from '../realtime/ports';
-import { SessionSocket, type SocketStatus } from '../realtime/socket';
-import type { ServerEvent, Welcome } from '../wire/events';
+import { Drafts } from '../../offline/drafts';
+import { LastPages } from '../../offline/last-pages';
+import type { OfflineDatabase } from '../../offline/database';
+import { Outbox } from '../../offline/outbox';
+import type { NextFrame } from '../../realtime/frame-batch';
+import { HeadWatch } from '../../realtime/head-watch';
+import type { Clock, Dial, Random } from '../../realtime/ports';
+import { SessionSocket, type SocketStatus } from '../../realtime/socket';
+import type { Refusal, ServerEvent, Welcome } from '../../wire/events';
 import { Conversations } from './conversations';
-import { Maker } from './maker';
+import { Follower } from './follower';
+import { Maker } from '../sending/maker';
 import { Opener } from './opener';
-import { Sender } from './sender';
+import { Screen } from './screen';
+import { Sender } from '../sending/sender';
 import { ServerFacts } from './server-facts';
 import { SessionNewsBoard } from './session-news';
 import { createChatStore, type ChatStore } from './store';
 import { TurnCommands } from './turn-commands';
 import { Verbs } from './verbs';
-import { Viewer } from './view';
 
 export interface EnginePorts {
   url: string;
@@ -47,13 +48,14 @@ export class ChatEngine {
   readonly server: ServerFacts;
   private readonly maker = new Maker();
   private readonly conversations: Conversations;
+  private readonly screen: Screen;
+  private readonly follower: Follower;
   private readonly opener: Opener;
   private readonly sender: Sender;
   private readonly socket: SessionSocket;
   private readonly lastPages: LastPages;
   private readonly heads: HeadWatch;
   private readonly commands: TurnCommands;
-  private viewer = new Viewer();
 
   constructor(ports: EnginePorts) {
     const { clock, random, database, url, clientId, dial } = ports;
@@ -63,34 +65,35 @@ export class ChatEngine {
     this.drafts = new Drafts(database, clock);
     this.lastPages = new LastPages(database);
     this.conversations = new Conversations(ports.nextFrame, (ids) => this.changed(ids));
+    this.screen = new Screen(this.store, this.conversations);
     this.socket = new SessionSocket({
       url, clientId, dial, clock, random,
-      subscriptions: () => this.opener.greeting(),
+      subscriptions: () => this.follower.greeting(),
       onEvent: (event) => this.receive(event),
       onStatus: (status) => this.lineChanged(status),
     });
-    this.opener = new Opener({
-      clock, random,
-      conversations: this.conversations,
-      lastPages: this.lastPages,
+    const { conversations, lastPages } = this;
+    const isUnmade = (id: string) => this.maker.isMaking(id) || this.sender.pending.creates(id);
+    this.follower = new Follower({
+      clock, random, conversations, isUnmade,
       send: (command) => this.socket.send(command),
-      isUnmade: (id) => this.maker.isMaking(id) || this.sender.pending.creates(id),
       wasMadeHere: (id) => this.maker.wasMadeHere(id),
     });
+    this.opener = new Opener({ clock, random, conversations, lastPages, isUnmade, follower: this.follower });
     this.sender = new Sender({
       clock, random, outbox,
       limits: () => this.server.limits,
-      mayGo: (id) => this.socket.online && this.opener.hasCaughtUp(id),
+      mayGo: (id) => this.socket.online && this.follower.hasCaughtUp(id),
       transmit: ({ clientMsgId, sessionId, content }) =>
         this.socket.send({ type: 'message:sent', id: clientMsgId, payload: { sessionId, content, clientMsgId } }),
       createSession: (id) => this.maker.make(id),
       sessionMade: (id) => this.sessionMade(id),
-      changed: () => this.commit(),
+      changed: () => this.screen.draw(this.sender.pending),
     });
     this.heads = new HeadWatch(
       clock,
-      (id) => this.opener.ownHead(id),
-      (id) => this.opener.replay(id),
+      (id) => this.follower.ownHead(id),
+      () => this.follower.replay(),
     );
     this.commands = new TurnCommands((command) => this.socket.send(command));
     this.verbs = new Verbs({
@@ -143,8 +146,8 @@ export class ChatEngine {
   /** Puts a session on screen, or with null the welcome state. */
   show(sessionId: string | null): void {
     if (!this.opener.show(sessionId)) return;
-    this.viewer = new Viewer();
-    this.commit();
+    this.screen.turnTo(sessionId);
+    this.screen.draw(this.sender.pending);
   }
 
   private receive(event: ServerEvent): void {
@@ -158,8 +161,7 @@ export class ChatEngine {
         if (event.sessionId !== this.opener.current) this.sender.shown(event.sessionId, null, 0);
         return;
       case 'error':
-        this.sender.refused(event);
-        return;
+        return this.refused(event);
       case 'server:status':
         this.server.storageIs(event.storage);
         if (event.storage === 'ok') this.sender.release();
@@ -189,16 +191,24 @@ export class ChatEngine {
     this.news.tell({ type: 'reconnected' });
   }
 
+  private refused(refusal: Refusal): void {
+    const { sessionId, turnId, clientMsgId } = refusal;
+    if (turnId !== null) {
+      this.commands.refused(turnId);
+      if (sessionId !== null) this.conversations.apply(sessionId, { type: 'retry:refused', turnId });
+    } else if (clientMsgId !== null) this.sender.refused(refusal);
+    else if (sessionId !== null) this.follower.refused(sessionId, refusal);
+  }
+
   private lineChanged(status: SocketStatus): void {
     if (!this.server.lineIs(status)) return;
-    const { current } = this.opener;
-    if (current !== null) this.conversations.apply(current, { type: 'line:off' });
+    this.follower.lineLost();
     this.sender.lineLost();
   }
 
   private sessionMade(sessionId: string): void {
     if (sessionId !== this.opener.current) return;
-    this.opener.subscribe(sessionId);
+    this.follower.subscribe();
     this.opener.load(sessionId);
   }
 
@@ -213,14 +223,6 @@ export class ChatEngine {
       if (this.conversations.get(current)?.line === 'live') this.sender.pump();
       this.opener.saveSoon();
     }
-    this.commit();
-  }
-
-  private commit(): void {
-    const { current } = this.opener;
-    const state = current === null ? null : this.conversations.get(current);
-    const view = state === null ? null : this.viewer.of(state, this.sender.pending.of(state.sessionId));
-    const held = this.store.getState();
-    if (held.sessionId !== current || held.view !== view) this.store.setState({ sessionId: current, view });
+    this.screen.draw(this.sender.pending);
   }
 }

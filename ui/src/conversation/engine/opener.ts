@@ -1,23 +1,20 @@
 /**
  * The session on screen: painted from what is at hand, then brought into step with the server.
  *
- * Owns loading, paging and subscribing. Promises that the last session asked for wins, that a reply
- * which comes after a switch is dropped, and that whatever the reducer finds missing is fetched,
- * without hammering a server that keeps answering the same.
+ * Owns loading, paging and keeping pages for the next visit; `follower.ts` owns the subscription.
+ * Promises that the last session asked for wins, that a reply which comes after a switch is dropped,
+ * and that whatever the reducer finds missing is fetched.
  */
-import { failureOf } from '../api/client';
-import { loadOlder, loadSession } from '../api/sessions';
-import type { LastPages } from '../offline/last-pages';
-import { backoffMs } from '../realtime/backoff';
-import type { Clock, Random } from '../realtime/ports';
-import type { ClientCommand } from '../wire/events';
-import type { Subscription } from '../wire/types';
+import { failureOf } from '../../api/client';
+import { loadOlder, loadSession } from '../../api/sessions';
+import type { LastPages } from '../../offline/last-pages';
+import { backoffMs } from '../../realtime/backoff';
+import type { Clock, Random } from '../../realtime/ports';
 import type { Conversations } from './conversations';
-import { pageOf, positionOf } from './position';
-import { branch } from './rows';
-import type { ConversationState } from './state';
+import type { Follower } from './follower';
+import { pageOf } from '../position';
+import { branch } from '../rows';
 
-const REPLAY_APART_MS = 1_000;
 const SAVE_AFTER_MS = 1_000;
 
 export interface OpenerPorts {
@@ -25,20 +22,16 @@ export interface OpenerPorts {
   random: Random;
   conversations: Conversations;
   lastPages: LastPages;
-  send(command: ClientCommand): boolean;
+  follower: Follower;
   /** Whether the session exists only here as yet. */
   isUnmade(sessionId: string): boolean;
-  /** Whether this page made the session, so that nothing older than our sends is in it. */
-  wasMadeHere(sessionId: string): boolean;
 }
 
 export class Opener {
   current: string | null = null;
   private loading: AbortController | null = null;
   private failures = 0;
-  private replayedAt = -Infinity;
   private callOffLoad = () => {};
-  private callOffReplay = () => {};
   private callOffSave = () => {};
 
   constructor(private readonly ports: OpenerPorts) {}
@@ -48,8 +41,9 @@ export class Opener {
     if (sessionId === this.current) return false;
     this.leave();
     this.current = sessionId;
+    if (sessionId !== null) this.ports.conversations.open(sessionId);
+    this.ports.follower.follow(sessionId);
     if (sessionId === null) return true;
-    this.ports.conversations.open(sessionId);
     if (this.ports.isUnmade(sessionId)) this.begin(sessionId);
     else this.load(sessionId);
     return true;
@@ -84,7 +78,7 @@ export class Opener {
         this.loading = null;
         this.failures = 0;
         conversations.apply(sessionId, { type: 'history:newest', page });
-        if (conversations.get(sessionId)?.line === 'off') this.subscribe(sessionId);
+        if (conversations.get(sessionId)?.line === 'off') this.ports.follower.subscribe();
       },
       (error: unknown) => {
         if (!loading.signal.aborted) this.loadFailed(sessionId, error);
@@ -125,41 +119,11 @@ export class Opener {
     }
   }
 
-  /** The line is up: what the greeting should subscribe to. */
-  greeting(): Subscription[] {
-    const sessionId = this.current;
-    const state = sessionId === null ? null : this.ports.conversations.settled(sessionId);
-    if (sessionId === null || state === null || !this.followable(state)) return [];
-    this.ports.conversations.apply(sessionId, { type: 'line:asked' });
-    return [positionOf(state)];
-  }
-
   /** The server has greeted us: load again what could not be loaded or may be old. */
   welcomed(): void {
     const state = this.current === null ? null : this.ports.conversations.get(this.current);
     if (state === null || this.loading !== null || this.ports.isUnmade(state.sessionId)) return;
     if (state.phase === 'error' || state.phase === 'loading' || state.stale) this.load(state.sessionId);
-  }
-
-  /** Where we stand in the session's log, if it is on screen. */
-  ownHead(sessionId: string): number | null {
-    if (sessionId !== this.current) return null;
-    return this.ports.conversations.settled(sessionId)?.head ?? null;
-  }
-
-  /** Whether sends of the session may go: the one on screen catches up first. */
-  hasCaughtUp(sessionId: string): boolean {
-    const state = sessionId === this.current ? this.ports.conversations.get(sessionId) : null;
-    if (state === null || state.phase === 'missing' || state.line === 'live') return true;
-    return state.line === 'asked' && this.ports.wasMadeHere(sessionId);
-  }
-
-  subscribe(sessionId: string): void {
-    const state = this.ports.conversations.settled(sessionId);
-    if (state === null || sessionId !== this.current || !this.followable(state)) return;
-    if (this.ports.send({ type: 'subscribe', payload: positionOf(state) })) {
-      this.ports.conversations.apply(sessionId, { type: 'line:asked' });
-    }
   }
 
   /** Fetches what the session's state found missing. */
@@ -170,20 +134,11 @@ export class Opener {
       if (this.loading === null) this.load(sessionId);
       return;
     }
-    this.replay(sessionId);
+    this.ports.follower.replay();
   }
 
-  /** Subscribes again from our cursor, at most once a second. */
-  replay(sessionId: string): void {
-    const { clock } = this.ports;
-    const wait = Math.max(0, this.replayedAt + REPLAY_APART_MS - clock.now());
-    this.callOffReplay();
-    if (wait > 0) {
-      this.callOffReplay = clock.after(wait, () => this.replay(sessionId));
-      return;
-    }
-    this.replayedAt = clock.now();
-    this.subscribe(sessionId);
+  expectRetry(turnId: string): void {
+    if (this.current !== null) this.ports.conversations.apply(this.current, { type: 'retry:asked', turnId });
   }
 
   /** Keeps the newest page for the next first paint. */
@@ -205,19 +160,8 @@ export class Opener {
     this.loading?.abort();
     this.loading = null;
     this.failures = 0;
-    this.replayedAt = -Infinity;
     this.callOffLoad();
-    this.callOffReplay();
     this.callOffSave();
-    if (this.current === null) return;
-    this.save(this.current);
-    this.ports.send({ type: 'unsubscribe', payload: { sessionId: this.current } });
-    this.ports.conversations.apply(this.current, { type: 'line:off' });
-  }
-
-  /** A session of the server whose log we can name a place in, or one that begins with us. */
-  private followable(state: ConversationState): boolean {
-    if (state.phase === 'missing' || this.ports.isUnmade(state.sessionId)) return false;
-    return state.epoch !== null || (state.phase === 'ready' && state.rows.length === 0);
+    if (this.current !== null) this.save(this.current);
   }
 }

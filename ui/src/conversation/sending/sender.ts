@@ -6,13 +6,13 @@
  * the server knows a send by its `clientMsgId`. A refusal that time cannot mend stays, with its reason,
  * until a person resends or discards it.
  */
-import { failureOf } from '../api/client';
-import { backoffMs } from '../realtime/backoff';
-import type { Clock, Random } from '../realtime/ports';
-import type { OutboxItem } from '../offline/database';
-import type { Outbox } from '../offline/outbox';
-import type { Limits, MessageAck, Refusal } from '../wire/events';
-import type { WireError } from '../wire/types';
+import { failureOf } from '../../api/client';
+import { backoffMs } from '../../realtime/backoff';
+import type { Clock, Random } from '../../realtime/ports';
+import type { OutboxItem } from '../../offline/database';
+import type { Outbox } from '../../offline/outbox';
+import type { Limits, MessageAck, Refusal } from '../../wire/events';
+import type { WireError } from '../../wire/types';
 import { PendingList, type Entry } from './pending';
 
 const ACK_WITHIN_MS = 10_000;
@@ -86,7 +86,7 @@ export class Sender {
 
   /** Whether the refusal answered a send. */
   refused(refusal: Refusal): boolean {
-    const entry = refusal.ref === null ? null : this.pending.get(refusal.ref);
+    const entry = refusal.clientMsgId === null ? null : this.pending.get(refusal.clientMsgId);
     if (entry === null || entry.state !== 'sending') return false;
     if (refusal.retryable || MENDED_BY_TIME.has(refusal.code)) {
       const wait = refusal.retryAfterMs ?? this.patience(entry);
