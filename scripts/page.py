@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UI = ROOT / "ui"
 STATIC = ROOT / "src" / "cipher" / "web" / "static"
 STAMP = UI / "node_modules" / ".page-inputs"
-NOT_INPUTS = {"node_modules", "dist", "coverage", "test-results"}
+NOT_INPUTS = {"node_modules", "dist", "coverage", "screens", "test-results"}
 
 
 @dataclass(frozen=True)
