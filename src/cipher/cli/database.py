@@ -7,7 +7,6 @@ out. Only `import` may make a file that is not there yet.
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -46,6 +45,8 @@ def database_flags(command: Command) -> Command:
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's asynchronous part to its end."""
+    import asyncio
+
     return asyncio.run(work)
 
 

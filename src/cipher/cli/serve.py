@@ -7,7 +7,6 @@ start that fails. The server itself is `cipher.web.app`.
 from __future__ import annotations
 
 import errno
-import socket
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,9 +15,13 @@ from pydantic_core import PydanticUndefined
 
 from cipher.cli import Failure
 from cipher.config import Settings, load_settings
+from cipher.errors import SettingsError
 
 _AREAS = ("storage_", "api_", "llm_")
 """First words of settings that their flags may leave out: API_PORT is --api-port and --port."""
+
+_MACHINE_SAYS_NO = frozenset({errno.EADDRINUSE, errno.EACCES, errno.EPERM})
+"""Why a good setting may fail for now: a failure, not wrong usage."""
 
 
 def flags_of(name: str) -> list[str]:
@@ -70,27 +73,14 @@ def _serve(**flags: Any) -> None:
 
     try:
         serve(settings, on_ready=_announce)
-    except OSError as error:
-        raise Failure(_why_not(error, settings)) from error
+    except SettingsError as error:
+        if getattr(error.__cause__, "errno", None) in _MACHINE_SAYS_NO:
+            raise Failure(error.message) from error
+        raise
 
 
 def _announce(address: str) -> None:
     click.echo(f"Cipher is ready at {address}")
-
-
-def _why_not(error: OSError, settings: Settings) -> str:
-    """What keeps the server from listening, in words."""
-    host, port = settings.api_host, settings.api_port
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"Port {port} on {host} is in use. Stop what uses it, or choose another: "
-            "--port N (API_PORT); 0 picks a free one."
-        )
-    if error.errno in {errno.EACCES, errno.EPERM}:
-        return f"Port {port} on {host} may not be opened by this user; ports from 1024 on may."
-    if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
-        return f"API_HOST={host!r} is not an address of this machine."
-    return f"The server can not listen on {host}:{port}: {error.strerror or error}"
 
 
 command = click.Command(

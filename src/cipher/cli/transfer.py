@@ -134,15 +134,16 @@ async def _import(database: DatabaseBackend, name: str, reports: dict[str, Impor
     from cipher.sessions.transfer import Importer
 
     importer = Importer(database, LOCAL_OWNER)
+    called = "standard input" if name == "-" else name
     with cast(BinaryIO, click.open_file(name, "rb")) as stream:
         size = os.fstat(stream.fileno()).st_size if name != "-" else None
         try:
-            with progress(f"Importing {name}", size or None) as tell:
+            with progress(f"Importing {called}", size or None) as tell:
                 await importer.take(stream, on_progress=tell)
         except OSError as error:
-            raise Failure(f"{name} can not be read: {error.strerror or error}") from error
+            raise Failure(f"{called} can not be read: {error.strerror or error}") from error
         finally:
-            reports[name] = importer.report()
+            reports[called] = importer.report()
 
 
 def _tell_reports(reports: dict[str, ImportReport], *, as_json: bool) -> None:
