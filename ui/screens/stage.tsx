@@ -163,7 +163,9 @@ const sessionVerbs = {
 };
 
 export function useSessions(): Sessions {
-  const { sessions, listPhase, hasMore } = useStage();
+  const sessions = useStage((stage) => stage.sessions);
+  const listPhase = useStage((stage) => stage.listPhase);
+  const hasMore = useStage((stage) => stage.hasMore);
   const error = listPhase === 'error' ? 'The server did not answer.' : null;
   return { ...sessionVerbs, sessions, phase: listPhase, error, hasMore };
 }

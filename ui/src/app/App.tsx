@@ -24,6 +24,7 @@ export function App() {
 function Broken() {
   return (
     <main className="flex h-full">
+      <h1 className="sr-only">Cipher</h1>
       <Plea
         title="The page ran into a problem"
         actions={

@@ -2,6 +2,7 @@
  * The part of the page beside the panel: the head with the title, the conversation in whichever
  * state it is, and the composer under it, which stays the same element through all of them.
  */
+import { memo } from 'react';
 import type { RefObject } from 'react';
 import { PanelLeftOpen, SquarePen } from 'lucide-react';
 import { Composer } from '../features/chat/Composer';
@@ -26,36 +27,43 @@ interface ConversationPageProps {
   panelOpen: boolean;
   opener: RefObject<HTMLButtonElement | null>;
   composer: RefObject<ComposerHandle | null>;
+  main: RefObject<HTMLElement | null>;
   onOpenPanel(): void;
   onNewChat(): void;
 }
 
 export function ConversationPage(props: ConversationPageProps) {
-  const { route, inert, composer, onNewChat } = props;
+  const { route, inert, panelOpen, opener, composer, main, onOpenPanel, onNewChat } = props;
   const chat = useChat();
   const { view } = chat;
   const { model, serverNow } = useConnection();
-  useNow();
+  const now = useNow(serverNow);
   const welcome = route.kind === 'welcome';
   const lost = route.kind === 'unknown' || view?.phase === 'missing';
 
   return (
-    <main inert={inert} className="flex min-w-0 flex-1 flex-col bg-paper">
-      <PageHead {...props} />
-      <div className={`flex min-h-0 flex-1 flex-col ${welcome ? 'justify-center-safe overflow-y-auto' : ''}`}>
+    <main ref={main} id="main" tabIndex={-1} inert={inert} className="outline-none flex min-w-0 flex-1 flex-col bg-paper">
+      <PageHead
+        route={route}
+        panelOpen={panelOpen}
+        opener={opener}
+        onOpenPanel={onOpenPanel}
+        onNewChat={onNewChat}
+      />
+      <div className={`flex min-h-0 flex-1 flex-col ${welcome ? 'justify-center-safe overflow-y-auto pb-[6vh]' : ''}`}>
         {welcome ? (
-          <WelcomeHead now={Date.now()} />
+          <WelcomeHead now={now} />
         ) : lost ? (
           <Lost onNewChat={onNewChat} />
         ) : (
-          <Conversation chat={chat} now={serverNow()} />
+          <Conversation chat={chat} now={now} />
         )}
         {!lost && (
           <div className="shrink-0 pb-[env(safe-area-inset-bottom)]">
             <Composer
               ref={composer}
               sessionId={route.kind === 'session' ? route.sessionId : null}
-              aside={model?.demo ? 'Answers come from the demonstration model.' : (model?.id ?? null)}
+              aside={model && aside(model, welcome)}
             />
           </div>
         )}
@@ -71,7 +79,17 @@ export function ConversationPage(props: ConversationPageProps) {
   );
 }
 
-function PageHead({ route, panelOpen, opener, onOpenPanel, onNewChat }: ConversationPageProps) {
+/** What stands under the composer; the welcome state says more about a demonstration itself. */
+function aside(model: { id: string; demo: boolean }, welcome: boolean): string {
+  if (!model.demo) return model.id;
+  return welcome ? '' : 'Answers come from the demonstration model.';
+}
+
+type PageHeadProps = Pick<ConversationPageProps, 'route' | 'panelOpen' | 'opener' | 'onOpenPanel' | 'onNewChat'>;
+
+/** Memoised, because the page around it renders with every token. */
+const PageHead = memo(function PageHead(props: PageHeadProps) {
+  const { route, panelOpen, opener, onOpenPanel, onNewChat } = props;
   const title = useTitle(route);
   const line = route.kind === 'session' ? 'border-line' : 'border-transparent';
   return (
@@ -81,8 +99,10 @@ function PageHead({ route, panelOpen, opener, onOpenPanel, onNewChat }: Conversa
           <PanelLeftOpen size={18} />
         </IconButton>
       )}
-      {route.kind === 'session' && title && (
-        <h1 className="min-w-0 flex-1 truncate px-2 text-ui font-medium">{title}</h1>
+      {route.kind !== 'welcome' && (
+        <h1 className={title ? 'min-w-0 flex-1 truncate px-2 text-ui font-medium' : 'sr-only'}>
+          {title ?? 'Conversation'}
+        </h1>
       )}
       {!panelOpen && (
         <IconButton label="New chat" className="ml-auto" onClick={onNewChat}>
@@ -92,7 +112,7 @@ function PageHead({ route, panelOpen, opener, onOpenPanel, onNewChat }: Conversa
       <ConnectionBanner />
     </header>
   );
-}
+});
 
 function Conversation({ chat, now }: { chat: Chat; now: number }) {
   const { view } = chat;

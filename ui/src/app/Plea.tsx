@@ -12,7 +12,7 @@ interface PleaProps {
 export function Plea({ title, children, actions }: PleaProps) {
   return (
     <div role="alert" className="m-auto w-full max-w-110 animate-appear px-6 py-12">
-      <h1 className="text-title font-medium text-balance">{title}</h1>
+      <h2 className="text-title font-medium text-balance">{title}</h2>
       <p className="pt-2 text-body text-soft">{children}</p>
       <div className="flex flex-wrap gap-2 pt-5">{actions}</div>
     </div>

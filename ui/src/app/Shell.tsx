@@ -5,7 +5,7 @@
  * Owns which parts are open and where focus goes with that; the URL says which session is shown.
  */
 import { lazy, Suspense, useCallback, useEffect, useRef } from 'react';
-import type { KeyboardEvent } from 'react';
+import type { RefObject } from 'react';
 import { useLocation } from 'wouter';
 import type { ComposerHandle } from '../features/chat/Composer';
 import { useConnection } from '../features/connection/use-connection';
@@ -13,6 +13,10 @@ import { ConversationPage } from './ConversationPage';
 import { ThemeSwitch } from './ThemeSwitch';
 import { usePanel } from './use-panel';
 import { useRoute } from './use-route';
+
+interface Focusable {
+  focus(): void;
+}
 
 const SessionPanel = lazy(() =>
   import('../features/sessions/SessionPanel').then(({ SessionPanel }) => ({ default: SessionPanel })),
@@ -26,8 +30,11 @@ export function Shell() {
   const aside = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
   const composer = useRef<ComposerHandle>(null);
+  const main = useRef<HTMLElement>(null);
+  /** Where focus goes when the drawer has closed; its opener unless something else was asked for. */
+  const next = useRef<Focusable | null>(null);
   const drawn = isOpen && isDrawer;
-  useDrawerFocus(drawn, aside, opener);
+  useDrawerFocus(drawn, aside, opener, next);
 
   const closeDrawer = useCallback(() => {
     if (isDrawer) close();
@@ -36,6 +43,7 @@ export function Shell() {
   const goTo = useCallback(
     (sessionId: string) => {
       navigate(`/s/${encodeURIComponent(sessionId)}`);
+      next.current = main.current;
       closeDrawer();
     },
     [navigate, closeDrawer],
@@ -43,18 +51,32 @@ export function Shell() {
 
   const goToWelcome = useCallback(() => {
     navigate('/');
-    closeDrawer();
     composer.current?.focus();
+    next.current = composer.current;
+    closeDrawer();
   }, [navigate, closeDrawer]);
 
-  const onKeyDown = (event: KeyboardEvent) => {
-    if (event.key === 'Escape' && drawn && !event.defaultPrevented) close();
-  };
+  useEffect(() => {
+    if (!drawn) return;
+    const onKeyDown = (event: KeyboardEvent) => {
+      if (event.key === 'Escape' && !event.defaultPrevented) close();
+    };
+    document.addEventListener('keydown', onKeyDown);
+    return () => document.removeEventListener('keydown', onKeyDown);
+  }, [drawn, close]);
 
   return (
-    <div className="flex h-dvh overflow-hidden" onKeyDown={onKeyDown}>
-      <a href="#composer" inert={drawn} className="skip-link">
-        Skip to the message field
+    <div className="flex h-dvh overflow-hidden">
+      <a
+        href="#main"
+        inert={drawn}
+        className="skip-link"
+        onClick={(event) => {
+          event.preventDefault();
+          (composer.current ?? main.current)?.focus();
+        }}
+      >
+        Skip to the conversation
       </a>
       <div
         ref={aside}
@@ -82,6 +104,7 @@ export function Shell() {
         inert={drawn}
         opener={opener}
         composer={composer}
+        main={main}
         panelOpen={isOpen && !isDrawer}
         onOpenPanel={open}
         onNewChat={goToWelcome}
@@ -110,17 +133,19 @@ function PanelFoot() {
   );
 }
 
-/** Takes focus into the drawer when it opens and back to its opener when it closes. */
+/** Takes focus into the drawer when it opens, and out of it when it closes. */
 function useDrawerFocus(
   drawn: boolean,
-  aside: React.RefObject<HTMLElement | null>,
-  opener: React.RefObject<HTMLButtonElement | null>,
+  aside: RefObject<HTMLElement | null>,
+  opener: RefObject<Focusable | null>,
+  next: RefObject<Focusable | null>,
 ): void {
   const was = useRef(drawn);
   useEffect(() => {
     if (drawn === was.current) return;
     was.current = drawn;
     if (drawn) aside.current?.querySelector<HTMLElement>('button')?.focus();
-    else if (!document.activeElement || document.activeElement === document.body) opener.current?.focus();
-  }, [drawn, aside, opener]);
+    else (next.current ?? opener.current)?.focus();
+    next.current = null;
+  }, [drawn, aside, opener, next]);
 }

@@ -24,8 +24,10 @@ export function Notice({ tone, children, actions, className = '' }: NoticeProps)
     <div
       className={`flex flex-wrap items-center gap-x-3 gap-y-2 rounded-medium border border-transparent px-3 py-2 text-ui ${look} ${className}`}
     >
-      <Icon size={16} className={`shrink-0 self-start mt-0.5 ${mark}`} />
-      <div className="min-w-0 flex-1 basis-48 wrap-anywhere">{children}</div>
+      <div className="flex min-w-0 flex-1 basis-48 items-start gap-3">
+        <Icon size={16} className={`mt-0.5 shrink-0 ${mark}`} />
+        <div className="min-w-0 wrap-anywhere">{children}</div>
+      </div>
       {actions && <div className="flex flex-wrap gap-2">{actions}</div>}
     </div>
   );

@@ -1,5 +1,5 @@
 /**
- * Draws the toasts at the lower left, over the panel, away from where people write.
+ * Draws the toasts at the lower left, over the panel and never over the composer.
  *
  * Each is announced politely. Time stands still while a toast is hovered or holds focus, and
  * Ctrl+Z (⌘Z) outside a text field takes the newest action, so that Undo needs no mouse and no race.
@@ -79,7 +79,7 @@ export function ToastRegion() {
     <div
       role="status"
       aria-label="Notifications"
-      className="pointer-events-none fixed bottom-0 left-0 z-40 flex w-full max-w-88 flex-col gap-2 p-3 pb-[max(0.75rem,env(safe-area-inset-bottom))]"
+      className="pointer-events-none fixed bottom-28 left-0 z-40 flex w-full max-w-(--panel-width) flex-col gap-2 p-2 wide:bottom-14"
     >
       {toasts.map((toast) => (
         <ToastCard key={toast.id} toast={toast} />

@@ -2,7 +2,7 @@
  * The current minute, shared: everything that shows "4 min ago" moves on together, with one timer
  * for the page and none while nothing shows a time.
  */
-import { useSyncExternalStore } from 'react';
+import { useRef, useSyncExternalStore } from 'react';
 
 const everyMs = 60_000;
 const listeners = new Set<() => void>();
@@ -28,6 +28,12 @@ function subscribe(listener: () => void): () => void {
   };
 }
 
-export function useNow(): number {
-  return useSyncExternalStore(subscribe, () => now);
+/** What `clock` says, read again each minute and not in between, so that lists hold still. */
+export function useNow(clock: () => number): number {
+  const minute = useSyncExternalStore(subscribe, () => now);
+  const reading = useRef({ clock, minute, at: clock() });
+  if (reading.current.clock !== clock || reading.current.minute !== minute) {
+    reading.current = { clock, minute, at: clock() };
+  }
+  return reading.current.at;
 }

@@ -39,7 +39,7 @@ export function Answer({ text, reasoning, phase, at, error, retryTurnId, last, o
       )}
       <div className="flex h-8 items-center gap-1 touch:h-11">
         {!live && (
-          <span className={`-ml-2 flex items-center gap-1 ${last ? '' : 'on-demand'}`}>
+          <span className={`flex items-center gap-1 ${text ? '-ml-2' : '-ml-1'} ${last ? '' : 'on-demand'}`}>
             {text && <CopyButton text={text} label="Copy answer" />}
             {at !== null && <SaidAt at={at} />}
           </span>

@@ -2,6 +2,7 @@ import { act, cleanup, createEvent, fireEvent, render, screen, waitFor } from '@
 import { createRef } from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asked, emptyStage, setStage, useStage } from '../../../screens/stage';
+import type { ConversationView } from '../../conversation/view';
 import { ToastRegion } from '../../ui/ToastRegion';
 import { useToasts } from '../../ui/toasts';
 import { Composer, maxCharacters } from './Composer';
@@ -22,7 +23,7 @@ const running = {
   loadingOlder: false,
   runningTurnId: 't',
   stale: false,
-} as const;
+} satisfies ConversationView;
 
 function enter(more: Partial<KeyboardEventInit> & { keyCode?: number } = {}) {
   const event = createEvent.keyDown(field(), { key: 'Enter', ...more });

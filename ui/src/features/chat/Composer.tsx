@@ -5,8 +5,8 @@
  * Enter sends, Shift+Enter breaks the line, and neither does anything while an input method composes.
  * Does not know how a send travels; `send` and `cancel` are the engine's.
  */
-import { useImperativeHandle, useLayoutEffect, useRef } from 'react';
-import type { KeyboardEvent, Ref } from 'react';
+import { memo, useImperativeHandle, useLayoutEffect, useRef } from 'react';
+import type { KeyboardEvent, Ref, RefObject } from 'react';
 import { ArrowUp, Square } from 'lucide-react';
 import { IconButton } from '../../ui/Button';
 import { failureText, useToasts } from '../../ui/toasts';
@@ -35,7 +35,8 @@ interface ComposerProps {
   ref?: Ref<ComposerHandle>;
 }
 
-export function Composer({ sessionId, aside, ref }: ComposerProps) {
+/** Memoised, because the page around it renders with every token. */
+export const Composer = memo(function Composer({ sessionId, aside, ref }: ComposerProps) {
   const { draft, setDraft, clear } = useDraft(sessionId);
   const { send, cancel } = useChatActions();
   const running = useRunningTurnId() !== null;
@@ -126,10 +127,10 @@ export function Composer({ sessionId, aside, ref }: ComposerProps) {
       </p>
     </form>
   );
-}
+});
 
 /** Gives the field the height of its text; the style sheet sets the most. */
-function useGrowing(field: React.RefObject<HTMLTextAreaElement | null>, text: string): void {
+function useGrowing(field: RefObject<HTMLTextAreaElement | null>, text: string): void {
   useLayoutEffect(() => {
     const element = field.current;
     if (!element) return;

@@ -47,9 +47,11 @@ export function Prompt({ text, at, pending, onResend, onDiscard }: PromptProps) 
       >
         {shown}
         {start !== null && (
-          <Button look="accent" className="-mx-3 mt-1 flex" onClick={() => setWhole(!whole)}>
-            {whole ? 'Show less' : `Show all ${text.length.toLocaleString('en')} characters`}
-          </Button>
+          <div className="-mx-3 pt-1">
+            <Button look="accent" onClick={() => setWhole(!whole)}>
+              {whole ? 'Show less' : `Show all ${text.length.toLocaleString('en')} characters`}
+            </Button>
+          </div>
         )}
       </div>
       {pending?.state === 'refused' ? (

@@ -6,6 +6,7 @@
  * Owns scrolling; what a row looks like is `TranscriptRow`. Mounted anew for each session.
  */
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
+import type { RefObject } from 'react';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import type { Virtualizer } from '@tanstack/react-virtual';
 import { ArrowDown } from 'lucide-react';
@@ -130,6 +131,7 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
           </div>
         </div>
       </div>
+      <div className="pointer-events-none absolute inset-x-4 bottom-0 h-6 bg-linear-to-t from-paper to-transparent" />
       {away && (
         <button
           type="button"
@@ -161,8 +163,8 @@ function firstDay(items: readonly TranscriptItem[], now: number): string | null 
 
 /** Stays at the end when the window or the composer changes the height of the view. */
 function useKeepEnd(
-  scroller: React.RefObject<HTMLDivElement | null>,
-  atEnd: React.RefObject<boolean>,
+  scroller: RefObject<HTMLDivElement | null>,
+  atEnd: RefObject<boolean>,
 ): void {
   useLayoutEffect(() => {
     const element = scroller.current;

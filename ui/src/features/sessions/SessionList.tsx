@@ -50,6 +50,24 @@ function rowAfter(rows: readonly PanelRow[], from: number, key: string): number 
   }
 }
 
+interface RowHandlers {
+  onRemove(session: SessionSummary): void;
+  onRenamed(session: SessionSummary, title: string | null, byKey: boolean): void;
+}
+
+/** The newest handlers behind functions that stay the same, so that scrolling renders no row again. */
+function useSteady(handlers: RowHandlers): RowHandlers {
+  const newest = useRef(handlers);
+  newest.current = handlers;
+  return useMemo(
+    () => ({
+      onRemove: (session) => newest.current.onRemove(session),
+      onRenamed: (session, title, byKey) => newest.current.onRenamed(session, title, byKey),
+    }),
+    [],
+  );
+}
+
 export function SessionList(props: SessionListProps) {
   const { sessions, now, currentSessionId, hasMore, onLoadMore, onOpen, actions } = props;
   const rows = useMemo(() => panelRows(sessions, now), [sessions, now]);
@@ -105,7 +123,7 @@ export function SessionList(props: SessionListProps) {
     setActiveId(row.session.id);
   };
 
-  const remove = (session: SessionSummary) => {
+  const onRemove = (session: SessionSummary) => {
     const at = indexOf(session.id);
     const below = rowAfter(rows, at, 'ArrowDown');
     goTo(below >= 0 ? below : rowAfter(rows, at, 'ArrowUp'));
@@ -118,16 +136,18 @@ export function SessionList(props: SessionListProps) {
     const next = rowAfter(rows, active, event.key);
     if (next >= 0) goTo(next);
     else if (event.key === 'F2') setRenamingId(row.session.id);
-    else if (event.key === 'Delete') remove(row.session);
+    else if (event.key === 'Delete') onRemove(row.session);
     else return;
     event.preventDefault();
   };
 
-  const endRename = (session: SessionSummary, title: string | null, byKey: boolean) => {
+  const onRenamed = (session: SessionSummary, title: string | null, byKey: boolean) => {
     focusNext.current = byKey;
     setRenamingId(null);
     if (title !== null) actions.rename(session, title);
   };
+
+  const steady = useSteady({ onRemove, onRenamed });
 
   return (
     <nav
@@ -160,9 +180,9 @@ export function SessionList(props: SessionListProps) {
                 onOpen={onOpen}
                 onActive={setActiveId}
                 onRename={setRenamingId}
-                onRenamed={endRename}
+                onRenamed={steady.onRenamed}
                 onPin={actions.setPinned}
-                onRemove={remove}
+                onRemove={steady.onRemove}
               />
             </li>
           );

@@ -27,7 +27,7 @@ export function SessionPanel(props: SessionPanelProps) {
   const list = useSessions();
   const { sessions, phase, error, hasMore, loadMore, refetch } = list;
   const { serverNow } = useConnection();
-  useNow();
+  const now = useNow(serverNow);
   const actions = useSessionActions(list, currentSessionId, onSessionChange);
 
   return (
@@ -66,7 +66,7 @@ export function SessionPanel(props: SessionPanelProps) {
       {phase === 'ready' && sessions.length > 0 && (
         <SessionList
           sessions={sessions}
-          now={serverNow()}
+          now={now}
           currentSessionId={currentSessionId}
           hasMore={hasMore}
           onLoadMore={loadMore}
