@@ -59,7 +59,7 @@ export function ConversationPage(props: ConversationPageProps) {
           <Conversation chat={chat} now={now} />
         )}
         {!lost && (
-          <div className="shrink-0 pb-[env(safe-area-inset-bottom)]">
+          <div className={`shrink-0 pt-0.5 pb-[env(safe-area-inset-bottom)] ${welcome ? '' : 'scroll-gutter overflow-hidden'}`}>
             <Composer
               ref={composer}
               sessionId={route.kind === 'session' ? route.sessionId : null}

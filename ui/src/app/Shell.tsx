@@ -125,7 +125,7 @@ function PanelFoot() {
   return (
     <div className="flex shrink-0 items-center justify-between gap-3 border-t border-line py-2 pr-2 pb-[max(0.5rem,env(safe-area-inset-bottom))] pl-4">
       <span className="flex items-center gap-2 truncate text-note text-soft">
-        <span className={`size-2 rounded-full ${state === 'online' ? 'bg-accent' : 'border-2 border-warn'}`} />
+        <span className={`dot ${state === 'online' ? 'bg-accent' : 'border-2 border-warn'}`} />
         {states[state]}
       </span>
       <ThemeSwitch />

@@ -57,7 +57,7 @@ function Expectation({ phase, quiet }: { phase: LiveTurn['phase']; quiet: boolea
   if (quiet) return null;
   return (
     <p className="flex items-center gap-3 py-1 text-body text-soft">
-      <span className="size-2 animate-breathe rounded-full bg-accent" />
+      <span className="dot animate-breathe bg-accent" />
       Thinking
     </p>
   );

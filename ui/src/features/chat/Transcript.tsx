@@ -98,7 +98,7 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
         aria-label="Conversation"
         aria-busy={view.runningTurnId !== null}
         tabIndex={0}
-        className="h-full overflow-y-auto overscroll-contain outline-offset-[-2px] [overflow-anchor:none] [scrollbar-gutter:stable_both-edges]"
+        className="h-full overflow-y-auto overscroll-contain outline-offset-[-2px] scroll-gutter [overflow-anchor:none]"
       >
         <div className="relative" style={{ height: list.getTotalSize() }}>
           <OlderPages

@@ -69,7 +69,7 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
           <span className="truncate">{facts(session, now)}</span>
           {session.running && (
             <span className="flex shrink-0 items-center gap-1.5 text-accent">
-              <span className="size-2 animate-breathe rounded-full bg-current" />
+              <span className="dot animate-breathe bg-current" />
               <span className="sr-only">answering</span>
             </span>
           )}
