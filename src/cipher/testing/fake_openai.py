@@ -102,6 +102,10 @@ class FakeOpenAI:
         self._counts_tokens = counts_tokens
         self._connections: set[asyncio.Task[None]] = set()
 
+    def answer_with(self, *replies: Reply) -> None:
+        """Serve these replies from the next request on, the last one for all further ones."""
+        self._replies, self._served = replies, 0
+
     @property
     def origin(self) -> str:
         """The server's address without a path."""
@@ -161,7 +165,7 @@ class FakeOpenAI:
 
     async def _answer(self, request: ReceivedRequest, writer: asyncio.StreamWriter) -> None:
         if request.method == "GET":
-            await _send(writer, self._listing())
+            await self._list(writer)
             return
         self.requests.append(request)
         self.asked.add()
@@ -173,9 +177,13 @@ class FakeOpenAI:
         self._served += 1
         await _send(writer, chosen, counted=wants_count)
 
-    def _listing(self) -> Reply:
+    async def _list(self, writer: asyncio.StreamWriter) -> None:
+        """The models, in a form that the oldest client understands."""
         listing = {"object": "list", "data": [{"id": name} for name in self._models]}
-        return raw(json.dumps(listing).encode(), content_type="application/json")
+        writer.write(b"HTTP/1.0 200 OK\r\ncontent-type: application/json\r\n\r\n")
+        writer.write(json.dumps(listing).encode())
+        writer.write_eof()
+        await writer.drain()
 
 
 async def _received(reader: asyncio.StreamReader) -> ReceivedRequest | None:

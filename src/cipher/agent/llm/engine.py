@@ -16,11 +16,14 @@ import asyncio
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
+from contextvars import ContextVar
 from dataclasses import dataclass
 from itertools import count, groupby
 
+import httpx2
 import structlog
 from pydantic_ai.direct import model_request_stream
+from pydantic_ai.exceptions import UnexpectedModelBehavior
 from pydantic_ai.messages import (
     ModelMessage,
     ModelResponseStreamEvent,
@@ -56,7 +59,14 @@ LONGEST_PAUSE_SECONDS = 5.0
 _SETTINGS = ModelSettings(max_retries=0)
 """The providers' own retries are off: there is one place that repeats a request, and it is here."""
 
+_opened: ContextVar[list[httpx2.Response]] = ContextVar("opened")
+
 _log = structlog.get_logger()
+
+
+async def note_response(http: httpx2.Response) -> None:
+    """The hook by which an engine's client tells which responses a request opened."""
+    _opened.get().append(http)
 
 
 @dataclass(frozen=True)
@@ -120,12 +130,25 @@ class Engine:
             raise Silent("no text")
 
     async def _stream(self, messages: list[ModelMessage]) -> AsyncGenerator[Sequence[Piece], None]:
-        async with model_request_stream(self.model, messages, model_settings=_SETTINGS) as response:
-            async for event in response:
-                if piece := _piece(event):
-                    yield (piece,)
-            if report := _end(response):
-                yield (report,)
+        opened: list[httpx2.Response] = []
+        _opened.set(opened)
+        try:
+            async with model_request_stream(
+                self.model, messages, model_settings=_SETTINGS
+            ) as response:
+                async for event in response:
+                    if piece := _piece(event):
+                        yield (piece,)
+                if report := _end(response):
+                    yield (report,)
+        except (TypeError, AttributeError, LookupError) as error:
+            # How the providers' libraries say that a response is not made as they expect.
+            raise UnexpectedModelBehavior(type(error).__name__) from None
+        finally:
+            # A library that is stopped between two reads leaves its response open until the garbage
+            # collector comes by.
+            for http in opened:
+                await http.aclose()
 
 
 def _pause(failure: Failure, attempt: int) -> float | None:
@@ -171,13 +194,12 @@ def _piece(event: ModelResponseStreamEvent) -> Piece | None:
 
 def _end(response: StreamedResponse) -> UsageReport | None:
     """Checks that the answer came to its end; what it cost, if the provider said so."""
-    match response.finish_reason:
-        case None | "error":
-            raise Unfinished("no finish reason")
-        case "content_filter":
-            raise Withheld("content filter")
-        case "stop" | "length" | "tool_call":
-            pass
+    # A reason that pydantic-ai has no word for is an end all the same.
+    ended = response.finish_reason or (response.provider_details or {}).get("finish_reason")
+    if ended == "content_filter":
+        raise Withheld("content filter")
+    if not ended or ended == "error":
+        raise Unfinished("no finish reason")
     usage = response.usage
     if not (usage.input_tokens or usage.output_tokens):
         return None

@@ -12,7 +12,7 @@ from pydantic_ai.profiles import ModelProfile
 
 from cipher import __version__
 from cipher.agent.llm.endpoint.model import EndpointModel
-from cipher.agent.llm.engine import Engine
+from cipher.agent.llm.engine import Engine, note_response
 
 CONNECT_SECONDS = 10.0
 STALL_SECONDS = 60.0
@@ -90,4 +90,5 @@ def _client() -> httpx2.AsyncClient:
         timeout=httpx2.Timeout(STALL_SECONDS, connect=CONNECT_SECONDS)
     )
     client.headers["User-Agent"] = f"cipher/{__version__}"
+    client.event_hooks["response"].append(note_response)
     return client

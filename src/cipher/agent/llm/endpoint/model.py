@@ -152,7 +152,7 @@ class EndpointModel(Model[httpx2.AsyncClient]):
         try:
             body = msgspec.json.decode(received)
         except (msgspec.DecodeError, UnicodeDecodeError):
-            body = received.decode(errors="replace")
+            body = received.decode(errors="ignore")
         return self.failure(http.status_code, body, dict(http.headers))
 
     def failure(
