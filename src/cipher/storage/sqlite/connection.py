@@ -25,18 +25,23 @@ from cipher.errors import (
 )
 
 BUSY_MILLISECONDS = 5_000
+SMALLEST_DATABASE = 512
+"""Bytes of one page of the smallest size that the SQLite file format knows."""
 CHECKPOINT_PAGES = 4_000
 """WAL pages (4 KiB) between checkpoints: each costs two further syncs and stops the writer."""
 
 
 def create_private(path: Path) -> None:
-    """Make the file, readable and writable by its owner only, unless it exists.
+    """Make the file and its folders, for their owner only, unless they exist.
 
-    The `-wal` and `-shm` files take the mode of the database. Raises: StorageError.
+    The `-wal` and `-shm` files take the mode of the database. A file that exists is not opened:
+    closing it would drop the locks that this process may hold on it. Raises: StorageError.
     """
     try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        for folder in [*reversed(path.parent.parents), path.parent]:
+            folder.mkdir(mode=0o700, exist_ok=True)
+        if not path.exists():
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     except PermissionError as error:
         raise ReadOnly("The database file can not be written.") from error
     except OSError as error:
@@ -45,6 +50,7 @@ def create_private(path: Path) -> None:
 
 def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> apsw.Connection:
     """Open a file that exists; a `read_only` connection refuses writes. Raises: StorageError."""
+    _refuse_scrap(path)
     with translated_errors():
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
@@ -55,13 +61,17 @@ def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> a
             connection.wal_autocheckpoint(CHECKPOINT_PAGES)
             if read_only:
                 connection.pragma("query_only", True)
-            else:
-                connection.pragma("journal_mode", "wal")
             connection.create_scalar_function("casefold", _casefold, 1, deterministic=True)
         except apsw.Error:
             connection.close()
             raise
     return connection
+
+
+def _refuse_scrap(path: Path) -> None:
+    """Refuse a file too short for a database, which SQLite would take for empty and write over."""
+    if path.exists() and 0 < path.stat().st_size < SMALLEST_DATABASE:
+        raise StorageCorrupt("The file is not a database; it was left untouched.")
 
 
 def _casefold(*values: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -84,8 +85,13 @@ class SqliteDatabase:
     async def open(self) -> None:
         """See `DatabaseBackend.open`; StorageUnavailable too when another server has the file."""
         await asyncio.to_thread(self._open_to_read if self._read_only else self._open)
-        if not self._read_only:
+        if self._read_only:
+            return
+        try:
             await self.check()
+        except BaseException:
+            await self.close()
+            raise
 
     def _open_to_read(self) -> None:
         connection = connect(self.path, read_only=True, vfs=self._vfs)
@@ -278,10 +284,14 @@ class SqliteDatabase:
 
 def _take_lock(path: Path) -> IO[bytes]:
     """Hold `<file>.lock` while the process lives; the kernel lets go of it on any death."""
-    lock = path.with_name(path.name + ".lock").open("ab")
+    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
+    try:
+        lock = os.fdopen(os.open(path.with_name(path.name + ".lock"), flags, 0o600), "wb")
+    except OSError as error:
+        raise StorageUnavailable("The lock file of the database can not be made.") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
+    except OSError as error:
         lock.close()
         raise StorageUnavailable(
             "Another server already uses this database. Stop it, or give this one another "

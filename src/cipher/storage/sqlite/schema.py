@@ -21,6 +21,9 @@ def migrate(connection: apsw.Connection) -> int:
     Raises: StorageUnavailable for a newer schema, StorageCorrupt for another program's database.
     """
     steps = migrations_for("sqlite")
+    _refuse_newer(_version(connection), steps[-1].number)
+    if connection.pragma("journal_mode", "wal") != "wal":
+        raise StorageUnavailable("The file system of the database can not share memory for a WAL.")
     while True:
         connection.execute("BEGIN IMMEDIATE")
         try:
@@ -62,12 +65,11 @@ def _refuse_newer(version: int, newest: int) -> None:
 
 
 def _version(connection: apsw.Connection) -> int:
-    version = connection.pragma("user_version")
-    owner = connection.pragma("application_id")
-    foreign = owner != APPLICATION_ID and (
-        owner != 0 or version != 0 or connection.execute("SELECT 1 FROM sqlite_schema").get
-    )
-    if foreign:
+    with connection:  # one snapshot, for another process may be migrating
+        version = connection.pragma("user_version")
+        owner = connection.pragma("application_id")
+        empty = connection.execute("SELECT 1 FROM sqlite_schema").get is None
+    if owner != APPLICATION_ID and not (owner == 0 and version == 0 and empty):
         raise StorageCorrupt("The file is a database of another program; it was left untouched.")
     assert isinstance(version, int)
     return version

@@ -1,0 +1,117 @@
+"""A disk for SQLite whose syncs can be counted, held up and failed, and whose power can be cut.
+
+Everything is written to the real files too. Beside them the disk remembers, per file, what the
+syncs so far have made durable and which writes came since, so that `after_power_cut` can build the
+files that a machine would find which lost its power right now.
+"""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import apsw
+
+from cipher.model import new_id
+
+
+class Disk(apsw.VFS):
+    """A VFS to name in `SqliteDatabase(path, vfs=disk.name)`; `close` takes it out of SQLite.
+
+    `syncs` counts the syncs of the WAL. While `gate` is cleared, a sync waits before it happens,
+    and `waiting` says that one does. `full` fails writes for want of space, `broken` fails syncs.
+    """
+
+    def __init__(self) -> None:
+        self.name = f"disk-{new_id()}"
+        self.syncs = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.waiting = threading.Event()
+        self.full = False
+        self.broken = False
+        self.lock = threading.Lock()
+        self.stored: dict[str, StoredFile] = {}
+        super().__init__(self.name, "")
+
+    def xOpen(self, name: Any, flags: list[int]) -> DiskFile:  # noqa: N802
+        return DiskFile(self, name, flags)
+
+    def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+        super().xDelete(filename, syncdir)
+        with self.lock:
+            self.stored.pop(filename, None)
+
+    def after_power_cut(self, folder: Path, luck: Random) -> None:
+        """Write the files as they would be found: what was synced, and by luck some of the rest."""
+        with self.lock:
+            for name, stored in self.stored.items():
+                (folder / Path(name).name).write_bytes(stored.survivors(luck))
+
+    def close(self) -> None:
+        self.unregister()
+
+
+class StoredFile:
+    """What one file holds for certain, and the writes that no sync has made certain."""
+
+    def __init__(self) -> None:
+        self.certain = bytearray()
+        self.pending: list[tuple[int, bytes] | int] = []
+
+    def sync(self) -> None:
+        for change in self.pending:
+            _apply(self.certain, change)
+        self.pending.clear()
+
+    def survivors(self, luck: Random) -> bytes:
+        found = bytearray(self.certain)
+        for change in self.pending:
+            if luck.random() < 0.5:
+                _apply(found, change)
+        return bytes(found)
+
+
+class DiskFile(apsw.VFSFile):
+    """One open file of a disk. Only the database and its WAL are remembered."""
+
+    def __init__(self, disk: Disk, name: Any, flags: list[int]) -> None:
+        super().__init__("", name, flags)
+        self._disk = disk
+        self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
+        with disk.lock:
+            self._stored = disk.stored.setdefault(self._name, StoredFile())
+
+    def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
+        if self._disk.full:
+            raise apsw.FullError("no space left on the disk")
+        super().xWrite(data, offset)
+        with self._disk.lock:
+            self._stored.pending.append((offset, bytes(data)))
+
+    def xTruncate(self, size: int) -> None:  # noqa: N802
+        super().xTruncate(size)
+        with self._disk.lock:
+            self._stored.pending.append(size)
+
+    def xSync(self, flags: int) -> None:  # noqa: N802
+        if not self._disk.gate.is_set():
+            self._disk.waiting.set()
+            self._disk.gate.wait(timeout=30)
+        if self._disk.broken:
+            raise apsw.IOError("the disk does not answer")
+        super().xSync(flags)
+        with self._disk.lock:
+            self._disk.syncs += self._name.endswith("-wal")
+            self._stored.sync()
+
+
+def _apply(content: bytearray, change: tuple[int, bytes] | int) -> None:
+    if isinstance(change, int):
+        del content[change:]
+        return
+    offset, data = change
+    content.extend(bytes(max(0, offset - len(content))))
+    content[offset : offset + len(data)] = data

@@ -1,0 +1,339 @@
+"""What SQLite promises beyond the contract: nothing acknowledged is lost, one sync for many.
+
+Power cuts are simulated with a disk that knows what was synced; kills are real ones of real
+processes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from cipher.errors import SessionExists, StorageError, StorageFull, StorageUnavailable
+from cipher.model import LOCAL_OWNER, Appended, utc_now
+from cipher.storage.sqlite import SqliteDatabase, connection
+from tests.storage.disk import Disk
+from tests.storage.samples import (
+    OWNER,
+    answered,
+    asked,
+    created,
+    everything,
+    said,
+    whole_log,
+    wish,
+)
+
+pytestmark = pytest.mark.backend
+
+KILLS = 20
+POWER_CUTS = 40
+APPENDER = Path(__file__).with_name("appender.py")
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    disk = Disk()
+    yield disk
+    disk.gate.set()
+    disk.close()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, disk: Disk) -> AsyncIterator[SqliteDatabase]:
+    backend = SqliteDatabase(tmp_path / "sessions.db", vfs=disk.name)
+    await backend.open()
+    yield backend
+    disk.gate.set()
+    disk.full = disk.broken = False
+    await backend.close()
+
+
+@contextlib.asynccontextmanager
+async def held_sync(disk: Disk) -> AsyncIterator[None]:
+    """Inside the block a sync is under way that has not happened yet."""
+    assert await asyncio.to_thread(disk.waiting.wait, 20)
+    try:
+        yield
+    finally:
+        disk.gate.set()
+
+
+async def test_an_append_is_not_acknowledged_before_its_sync_has_happened(
+    database: SqliteDatabase, disk: Disk
+):
+    await created(database)
+    disk.gate.clear()
+    appending = asyncio.ensure_future(database.append(OWNER, "s", said()))
+    async with held_sync(disk):
+        assert (await database.get_session(OWNER, "s")).head_seq == 0
+        assert not appending.done()
+    assert (await appending).message.seq == 1
+
+
+async def test_readers_do_not_wait_for_a_writer_that_waits_for_the_disk(
+    database: SqliteDatabase, disk: Disk
+):
+    await created(database)
+    await asked(database)
+    disk.gate.clear()
+    appending = asyncio.ensure_future(database.append(OWNER, "s", said()))
+    async with held_sync(disk):
+        pages = await asyncio.wait_for(
+            asyncio.gather(*(database.branch(OWNER, "s") for _ in range(20))), timeout=20
+        )
+        assert [len(page.messages) for page in pages] == [1] * 20
+        assert (await database.stats(OWNER)).total_messages == 1
+        assert not appending.done()
+    await appending
+
+
+async def test_a_hundred_appends_that_waited_together_cost_one_sync(
+    database: SqliteDatabase, disk: Disk
+):
+    await created(database)
+    disk.gate.clear()
+    first = asyncio.ensure_future(database.append(OWNER, "s", said("first")))
+    async with held_sync(disk):
+        waiting = [
+            asyncio.ensure_future(database.append(OWNER, "s", said(f"m{n}"), turn=wish(f"t{n}")))
+            for n in range(100)
+        ]
+        await asyncio.sleep(0)
+        before = disk.syncs
+    await asyncio.gather(first, *waiting)
+    assert disk.syncs - before == 2
+
+
+async def test_an_append_alone_costs_one_sync(database: SqliteDatabase, disk: Disk):
+    await created(database)
+    before = disk.syncs
+    await asked(database)
+    await answered(database)
+    assert disk.syncs - before == 2
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_a_power_cut_at_any_moment_loses_nothing_that_was_acknowledged(
+    database: SqliteDatabase,
+    disk: Disk,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    seed: int,
+):
+    monkeypatch.setattr(connection, "CHECKPOINT_PAGES", 30)
+    await database.close()
+    await database.open()
+    luck = Random(seed)
+    acknowledged: list[str] = []
+    await created(database)
+
+    async def caller(name: str) -> None:
+        for n in range(25):
+            key = f"{name}-{n}"
+            text = "x" * luck.randrange(6_000)
+            appended = await database.append(OWNER, "s", said(text, key=key), turn=wish(key))
+            acknowledged.append(appended.message.id)
+            finished = await answered(database, key, text=text)
+            acknowledged.append(finished.message.id)
+
+    work = asyncio.gather(*(caller(f"c{n}") for n in range(4)))
+    for cut in range(POWER_CUTS):
+        target = min(200, len(acknowledged) + luck.randrange(1, 8))
+        while len(acknowledged) < target:
+            await asyncio.wait([work], timeout=0.001)
+        folder = tmp_path / f"cut-{cut}"
+        folder.mkdir()
+        promised = set(acknowledged)
+        await asyncio.to_thread(disk.after_power_cut, folder, luck)
+        found = SqliteDatabase(folder / "sessions.db")
+        await found.open()
+        log = await whole_log(found)
+        await found.close()
+        assert promised <= {message.id for message in log}
+        assert [message.seq for message in log] == list(range(1, len(log) + 1))
+    await work
+
+
+async def test_a_full_disk_refuses_whole_batches_and_recovers(database: SqliteDatabase, disk: Disk):
+    await created(database)
+    await asked(database)
+    before = await everything(database)
+    disk.full = True
+    done = await asyncio.gather(
+        *(database.append(OWNER, "s", said(f"m{n}")) for n in range(30)), return_exceptions=True
+    )
+    assert [type(one) for one in done] == [StorageFull] * 30
+    with pytest.raises(StorageFull):
+        await database.check()
+    assert await everything(database) == before
+    disk.full = False
+    await database.check()
+    assert (await database.append(OWNER, "s", said("after"))).message.seq == 2
+    assert len(await whole_log(database)) == 2
+
+
+async def test_a_sync_that_fails_means_that_nothing_was_stored(
+    database: SqliteDatabase, disk: Disk
+):
+    await created(database)
+    before = await everything(database)
+    disk.broken = True
+    done = await asyncio.gather(
+        *(database.append(OWNER, "s", said(f"m{n}", key=f"k{n}")) for n in range(30)),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in done] == [StorageUnavailable] * 30
+    disk.broken = False
+    assert await everything(database) == before
+    again = await database.append(OWNER, "s", said("m0", key="k0"))
+    assert (again.duplicate, again.message.seq) == (False, 1)
+
+
+async def test_an_open_that_fails_for_want_of_space_can_be_tried_again(tmp_path: Path, disk: Disk):
+    backend = SqliteDatabase(tmp_path / "sessions.db", exclusive=True, vfs=disk.name)
+    disk.full = True
+    with pytest.raises(StorageFull):
+        await backend.open()
+    other = SqliteDatabase(tmp_path / "sessions.db", exclusive=True, vfs=disk.name)
+    with pytest.raises(StorageFull):
+        await other.open()
+    disk.full = False
+    await backend.open()
+    await created(backend)
+    await backend.close()
+
+
+async def test_an_open_whose_check_fails_lets_go_of_the_file(tmp_path: Path, disk: Disk):
+    path = tmp_path / "sessions.db"
+    first = SqliteDatabase(path, vfs=disk.name)
+    await first.open()
+    await first.close()
+    backend = SqliteDatabase(path, exclusive=True, vfs=disk.name)
+    disk.broken = True
+    with pytest.raises(StorageError):
+        await backend.open()
+    disk.broken = False
+    other = SqliteDatabase(path, exclusive=True, vfs=disk.name)
+    await other.open()
+    await other.close()
+
+
+async def test_a_failure_carries_its_cause(database: SqliteDatabase, disk: Disk):
+    disk.full = True
+    with pytest.raises(StorageFull) as caught:
+        await created(database)
+    assert caught.value.__cause__ is not None
+
+
+async def test_twenty_kills_lose_no_acknowledged_message(tmp_path: Path):
+    path = tmp_path / "sessions.db"
+    luck = Random(20)
+    acknowledged: set[str] = set()
+    await _prepared(path)
+    for kill in range(KILLS):
+        child = await _appender(path, f"life{kill}", 2_000)
+        lines = [await _line(child) for _ in range(luck.randrange(1, 120))]
+        child.kill()
+        assert child.stdout is not None
+        lines += (await child.stdout.read()).decode().split("\n")[:-1]
+        assert await child.wait() == -9
+        acknowledged |= set(lines)
+        assert await _stored(path) >= acknowledged
+    assert len(acknowledged) > KILLS * 10
+
+
+async def test_two_processes_that_append_to_one_session_lose_nothing(tmp_path: Path):
+    path = tmp_path / "sessions.db"
+    await _prepared(path)
+    children = [await _appender(path, prefix, 60) for prefix in ("one", "two")]
+    outputs = await asyncio.gather(*(child.communicate() for child in children))
+    assert [child.returncode for child in children] == [0, 0]
+    acknowledged = {line for out, _ in outputs for line in out.decode().splitlines()}
+    assert len(acknowledged) == 240
+    assert await _stored(path) == acknowledged
+
+
+async def test_what_was_written_is_there_after_opening_again(tmp_path: Path):
+    path = tmp_path / "sessions.db"
+    backend = SqliteDatabase(path)
+    await backend.open()
+    await created(backend, title="Kept", metadata={"a": 1})
+    await asked(backend, "one")
+    await answered(backend, "one")
+    await asked(backend, "two")
+    await created(backend, "gone")
+    await backend.purge_session(OWNER, "gone")
+    before = await everything(backend), await backend.unfinished_turns()
+    await backend.close()
+    for _ in range(2):
+        await backend.open()
+        assert (await everything(backend), await backend.unfinished_turns()) == before
+        with pytest.raises(SessionExists):
+            await created(backend, "gone")
+        await backend.close()
+
+
+async def test_a_bad_verb_in_a_batch_fails_alone(database: SqliteDatabase, disk: Disk):
+    await created(database)
+    disk.gate.clear()
+    first = asyncio.ensure_future(database.append(OWNER, "s", said("first")))
+    async with held_sync(disk):
+        batch = [
+            asyncio.ensure_future(
+                database.append(
+                    OWNER, "s" if n % 3 else "no-such", said(f"m{n}"), turn=wish(f"t{n}")
+                )
+            )
+            for n in range(60)
+        ]
+        await asyncio.sleep(0)
+        before = disk.syncs
+    done = await asyncio.gather(first, *batch, return_exceptions=True)
+    assert disk.syncs - before == 2
+    assert sum(isinstance(one, Appended) for one in done) == 41
+    assert [message.seq for message in await whole_log(database)] == list(range(1, 42))
+
+
+async def _prepared(path: Path) -> None:
+    backend = SqliteDatabase(path)
+    await backend.open()
+    await backend.create_session(LOCAL_OWNER, "s", at=utc_now())
+    await backend.close()
+
+
+async def _appender(path: Path, prefix: str, count: int) -> Process:
+    return await asyncio.create_subprocess_exec(
+        sys.executable, str(APPENDER), str(path), prefix, str(count), stdout=PIPE
+    )
+
+
+async def _line(child: Process) -> str:
+    assert child.stdout is not None
+    line = await asyncio.wait_for(child.stdout.readline(), timeout=30)
+    assert line.endswith(b"\n")
+    return line.decode().rstrip()
+
+
+async def _stored(path: Path) -> set[str]:
+    """What the log holds, in the words of the appender; its numbers are checked on the way."""
+    backend = SqliteDatabase(path)
+    await backend.open()
+    page = await backend.log(LOCAL_OWNER, "s", limit=1_000_000)
+    await backend.close()
+    seqs = [message.seq for message in page.messages]
+    assert seqs == list(range(1, page.session.head_seq + 1))
+    assert page.session.message_count == len(seqs)
+    stored = [
+        f"asked {message.client_msg_id}" if message.client_msg_id else f"answered {message.turn_id}"
+        for message in page.messages
+    ]
+    assert len(stored) == len(set(stored))
+    return set(stored)
