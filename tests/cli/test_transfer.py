@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import stat
+import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Run
+from tests.cli.conftest import START, Run
 
 ROOT = Path(__file__).resolve().parents[2]
 GIVEN = Path(
@@ -150,3 +152,39 @@ def test_an_import_makes_a_private_database(run: Run) -> None:
     run("sessions", "import", "-", stdin=json.dumps(LINE).encode())
     file = Path("data/cipher-sessions.db")
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_an_interrupted_import_says_what_it_kept_and_goes_on_from_there(
+    run: Run, place: Path
+) -> None:
+    rows = [{**LINE, "id": f"s{n}"} for n in range(100)]
+    lines = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    process = subprocess.Popen(
+        [*START, "sessions", "import", "-"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert process.stdin is not None
+    process.stdin.write(lines)
+    process.stdin.flush()
+
+    def kept() -> int:
+        listed = run("sessions", "list", "--all", "--json")
+        return json.loads(listed.stdout)["count"] if listed.exit_code == 0 else 0
+
+    while kept() < 64:  # the first batch; the test's own time limit ends this
+        assert process.poll() is None
+    # Standard input stays open: only the signal can end the command.
+    process.send_signal(signal.SIGINT)
+    process.wait(timeout=30)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    assert process.returncode == 1
+    assert process.stdout.read().startswith(b"standard input: 64 sessions added")
+    assert process.stderr.read() == (b"Error: Interrupted. The same import goes on from here.\n")
+    for stream in (process.stdin, process.stdout, process.stderr):
+        stream.close()
+    again = run("sessions", "import", "-", stdin=lines)
+    assert again.stdout.startswith("standard input: 36 sessions added")
+    assert "64 sessions already there" in again.stdout

@@ -7,7 +7,10 @@ before. An import may be stopped and started again at any time.
 
 from __future__ import annotations
 
+import io
 import os
+import select
+import stat
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -28,6 +31,8 @@ if TYPE_CHECKING:
     from cipher.storage.base import DatabaseBackend
 
 Format = Literal["json", "jsonl", "markdown"]
+
+_GLANCE_SECONDS = 0.2
 
 
 @click.command("export")
@@ -135,15 +140,46 @@ async def _import(database: DatabaseBackend, name: str, reports: dict[str, Impor
 
     importer = Importer(database, LOCAL_OWNER)
     called = "standard input" if name == "-" else name
+    try:
+        with _source(name) as (stream, size), progress(f"Importing {called}", size) as tell:
+            await importer.take(stream, on_progress=tell)
+    except OSError as error:
+        raise Failure(f"{called} can not be read: {error.strerror or error}") from error
+    finally:
+        reports[called] = importer.report()
+
+
+@contextmanager
+def _source(name: str) -> Iterator[tuple[BinaryIO, int | None]]:
+    """What an import reads, and its size if that is known."""
     with cast(BinaryIO, click.open_file(name, "rb")) as stream:
-        size = os.fstat(stream.fileno()).st_size if name != "-" else None
         try:
-            with progress(f"Importing {called}", size or None) as tell:
-                await importer.take(stream, on_progress=tell)
-        except OSError as error:
-            raise Failure(f"{called} can not be read: {error.strerror or error}") from error
+            status = os.fstat(stream.fileno())
+        except io.UnsupportedOperation:
+            yield stream, None
+            return
+        patient = _Patient(stream.fileno())
+        try:
+            size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+            yield cast(BinaryIO, patient), size or None
         finally:
-            reports[called] = importer.report()
+            patient.close()
+
+
+class _Patient(io.RawIOBase):
+    """Reads of a descriptor that may wait for ever, and end soon after `close` all the same.
+
+    They happen on a thread, and Ctrl-C could not end the command while that hangs in a read.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def read(self, size: int = -1) -> bytes:
+        while not self.closed:
+            if select.select([self._descriptor], [], [], _GLANCE_SECONDS)[0]:
+                return os.read(self._descriptor, size)
+        return b""
 
 
 def _tell_reports(reports: dict[str, ImportReport], *, as_json: bool) -> None:
