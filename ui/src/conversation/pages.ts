@@ -5,7 +5,7 @@
  * stay and the reader's place does not move. A page of another epoch always replaces.
  */
 import type { HistoryPage, WireError } from '../wire/types';
-import { adoptRows, connects, mergeRows, rowAt } from './rows';
+import { adoptRows, branch, connects, mergeRows, rowAt } from './rows';
 import { wantHistory, type ConversationState } from './state';
 import { retryAsked, retryRefused, turnsOfPage } from './turns';
 
@@ -28,7 +28,7 @@ export type PageEvent =
 export function reducePage(state: ConversationState, event: PageEvent): ConversationState {
   switch (event.type) {
     case 'history:fresh':
-      return { ...state, phase: 'ready', error: null, exhausted: true };
+      return { ...state, phase: 'ready', error: null };
     case 'history:cached':
       return state.phase === 'loading' && state.rows.length === 0
         ? { ...newest(state, event.page), live: [], stale: true }
@@ -67,7 +67,7 @@ function newest(state: ConversationState, page: HistoryPage): ConversationState 
     leafSeq: joined ? state.leafSeq : page.leafSeq,
     announced: { leafSeq: page.leafSeq, head: page.cursor.seq },
     rows,
-    exhausted: !page.hasMore || (joined && state.exhausted),
+    topSeq: topOf(page) || (joined ? state.topSeq : 0),
     stale: false,
     line: sameEpoch || state.epoch === null ? state.line : 'off',
     wants: state.wants === 'history' ? 'nothing' : state.wants,
@@ -81,10 +81,17 @@ function meets(state: ConversationState, page: HistoryPage): boolean {
   return connects(state.rows, page.messages);
 }
 
+/** The oldest message of a page above which there is nothing; 0 if there is more. */
+function topOf({ hasMore, messages }: HistoryPage): number {
+  return hasMore ? 0 : (messages[0]?.seq ?? 0);
+}
+
 function older(state: ConversationState, page: HistoryPage): ConversationState {
   if (page.cursor.epoch !== state.epoch) return wantHistory({ ...state, loadingOlder: false });
   const rows = mergeRows(state.rows, page.messages);
-  return { ...state, rows, loadingOlder: false, exhausted: !page.hasMore || rows === state.rows };
+  // A page that brings nothing new ends the scrolling, or it would be asked for for ever.
+  const stuck = rows === state.rows ? (branch(rows, state.leafSeq)[0]?.seq ?? 0) : 0;
+  return { ...state, rows, loadingOlder: false, topSeq: topOf(page) || stuck || state.topSeq };
 }
 
 function loadingNewest(state: ConversationState, anew: boolean): ConversationState {

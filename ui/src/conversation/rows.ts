@@ -62,6 +62,12 @@ export function branch(rows: Rows, leafSeq: number): Message[] {
   return path.reverse();
 }
 
+/** Whether the branch goes on above its oldest held message. */
+export function goesOn(path: Rows, topSeq: number): boolean {
+  const oldest = path[0];
+  return oldest !== undefined && oldest.parentSeq !== 0 && oldest.seq !== topSeq;
+}
+
 /** The user message that opened a turn; 0 if it is not held. */
 export function askedAt(rows: Rows, turnId: string): number {
   return rows.findLast((row) => row.turnId === turnId && row.role === 'user')?.seq ?? 0;

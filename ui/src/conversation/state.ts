@@ -30,8 +30,8 @@ export interface ConversationState {
   /** Ascending by `seq`, each once. */
   rows: readonly Message[];
   live: readonly LiveAnswer[];
-  /** The server said that nothing older exists. */
-  exhausted: boolean;
+  /** The message above which the server said that there is nothing; 0 if it has not said so. */
+  topSeq: number;
   loadingOlder: boolean;
   /** What is shown may be older than what the server holds. */
   stale: boolean;
@@ -52,7 +52,7 @@ export function emptyConversation(sessionId: string): ConversationState {
     announced: null,
     rows: [],
     live: [],
-    exhausted: false,
+    topSeq: 0,
     loadingOlder: false,
     stale: false,
     line: 'off',

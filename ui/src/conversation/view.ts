@@ -7,7 +7,7 @@
  */
 import type { Message, WireError } from '../wire/types';
 import { inReadingOrder, type Entry } from './order';
-import { branch } from './rows';
+import { branch, goesOn } from './rows';
 import type { ConversationState, LiveAnswer } from './state';
 
 export interface LiveTurn {
@@ -71,7 +71,7 @@ export class Viewer {
       phase: state.phase,
       error: state.error,
       items,
-      hasOlder: !state.exhausted && (this.path[0]?.parentSeq ?? 0) !== 0,
+      hasOlder: goesOn(this.path, state.topSeq),
       loadingOlder: state.loadingOlder,
       runningTurnId: runningTurn(state.live)?.turnId ?? null,
       stale: state.stale,

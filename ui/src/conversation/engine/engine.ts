@@ -175,6 +175,9 @@ export class ChatEngine {
         this.news.tell(event);
         if (event.type === 'session:deleted') void this.lastPages.remove(event.sessionId);
         break;
+      case 'turn:ended':
+        this.commands.ended(event.turnId);
+        break;
       case 'message:received':
         if (event.message.status !== undefined) this.commands.ended(event.message.turnId);
         break;

@@ -13,7 +13,7 @@ import type { Clock, Random } from '../../realtime/ports';
 import type { Conversations } from './conversations';
 import type { Follower } from './follower';
 import { pageOf } from '../position';
-import { branch } from '../rows';
+import { branch, goesOn } from '../rows';
 
 const SAVE_AFTER_MS = 1_000;
 
@@ -106,8 +106,9 @@ export class Opener {
     const sessionId = this.current;
     const state = sessionId === null ? null : conversations.settled(sessionId);
     if (sessionId === null || state === null || state.loadingOlder || state.epoch === null) return;
-    const oldest = branch(state.rows, state.leafSeq)[0];
-    if (oldest === undefined || oldest.parentSeq === 0 || state.exhausted) return;
+    const path = branch(state.rows, state.leafSeq);
+    const oldest = path[0];
+    if (oldest === undefined || !goesOn(path, state.topSeq)) return;
     conversations.apply(sessionId, { type: 'history:loading', what: 'older' });
     try {
       const page = await loadOlder(sessionId, oldest.seq);
