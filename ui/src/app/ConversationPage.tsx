@@ -2,12 +2,11 @@
  * The part of the page beside the panel: the head with the title, the conversation in whichever
  * state it is, and the composer under it, which stays the same element through all of them.
  */
-import { memo } from 'react';
+import { lazy, memo, Suspense } from 'react';
 import type { RefObject } from 'react';
 import { PanelLeftOpen, SquarePen } from 'lucide-react';
 import { Composer } from '../features/chat/Composer';
 import type { ComposerHandle } from '../features/chat/Composer';
-import { Transcript } from '../features/chat/Transcript';
 import { TranscriptSkeleton } from '../features/chat/TranscriptSkeleton';
 import { TurnStatus } from '../features/chat/TurnStatus';
 import { useChat } from '../features/chat/use-chat';
@@ -20,6 +19,10 @@ import { useNow } from '../ui/use-now';
 import { Plea } from './Plea';
 import type { PageRoute } from './use-route';
 import { useTitle } from './use-title';
+
+/** Not needed to begin a conversation, so asked for at once but not waited for. */
+const transcript = import('../features/chat/Transcript');
+const Transcript = lazy(() => transcript.then(({ Transcript }) => ({ default: Transcript })));
 
 interface ConversationPageProps {
   route: PageRoute;
@@ -137,15 +140,17 @@ function Conversation({ chat, now }: { chat: Chat; now: number }) {
     );
   }
   return (
-    <Transcript
-      key={view.sessionId}
-      view={view}
-      now={now}
-      onLoadOlder={chat.loadOlder}
-      onRetry={chat.retry}
-      onResend={chat.resendPending}
-      onDiscard={chat.discardPending}
-    />
+    <Suspense fallback={<TranscriptSkeleton />}>
+      <Transcript
+        key={view.sessionId}
+        view={view}
+        now={now}
+        onLoadOlder={chat.loadOlder}
+        onRetry={chat.retry}
+        onResend={chat.resendPending}
+        onDiscard={chat.discardPending}
+      />
+    </Suspense>
   );
 }
 

@@ -45,8 +45,10 @@ export function Shell() {
       navigate(`/s/${encodeURIComponent(sessionId)}`);
       next.current = main.current;
       closeDrawer();
+      // After a click the next thing is to write; by keyboard one may want to go on along the list.
+      if (!isDrawer && !document.activeElement?.matches(':focus-visible')) composer.current?.focus();
     },
-    [navigate, closeDrawer],
+    [navigate, closeDrawer, isDrawer],
   );
 
   const goToWelcome = useCallback(() => {

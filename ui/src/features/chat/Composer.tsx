@@ -5,7 +5,7 @@
  * Enter sends, Shift+Enter breaks the line, and neither does anything while an input method composes.
  * Does not know how a send travels; `send` and `cancel` are the engine's.
  */
-import { memo, useImperativeHandle, useLayoutEffect, useRef } from 'react';
+import { memo, useEffect, useImperativeHandle, useLayoutEffect, useRef } from 'react';
 import type { KeyboardEvent, Ref, RefObject } from 'react';
 import { ArrowUp, Square } from 'lucide-react';
 import { IconButton } from '../../ui/Button';
@@ -51,6 +51,11 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
     },
     focus: () => field.current?.focus(),
   }));
+
+  // Where there is a keyboard, writing can begin at once; on a phone this would open the keyboard.
+  useEffect(() => {
+    if (window.matchMedia('(hover: hover)').matches) field.current?.focus({ preventScroll: true });
+  }, []);
 
   const count = characters(draft);
   const tooLong = count > maxCharacters;
