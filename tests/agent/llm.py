@@ -11,7 +11,7 @@ from cipher.model import Message, Part, Role, TerminalStatus, Usage, text_parts
 
 MOMENT = datetime(2026, 11, 1, 12, tzinfo=UTC)
 SYSTEM_PROMPT = "Be brief."
-KEY = "sk-live-0123456789abcdef"
+KEY = "c1pher-0123456789-abcdef"
 
 
 def settings(**values: str) -> Settings:

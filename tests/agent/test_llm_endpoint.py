@@ -9,9 +9,9 @@ from contextlib import aclosing
 
 import pytest
 
-from cipher.agent.llm import LanguageModel, ReasoningDelta, TextDelta
+from cipher.agent.llm import LanguageModel, ReasoningDelta, TextDelta, coalescing
 from cipher.model import Usage
-from cipher.testing import FakeOpenAI, Reply, Thought, raw, refusal, reply
+from cipher.testing import HANG_UP, FakeOpenAI, Reply, Thought, raw, refusal, reply
 from tests.agent.llm import KEY, SYSTEM_PROMPT, Heard, answer, asking, endpoint_model
 
 SPENT = Usage(input_tokens=11, output_tokens=7)
@@ -55,16 +55,39 @@ async def test_the_first_token_is_given_out_while_the_second_is_still_missing(
 async def test_a_token_inside_a_window_does_not_wait_for_the_next_token(
     gate: asyncio.Event,
 ) -> None:
-    async with FakeOpenAI(reply("a", "b", "c", gate, "d")) as endpoint:
+    second = asyncio.Event()
+    async with FakeOpenAI(reply("a", second, "b", gate, "c")) as endpoint:
         model = endpoint_model(endpoint.base_url)
-        text = ""
         async with aclosing(model.stream(asking(), system_prompt=SYSTEM_PROMPT)) as pieces:
+            assert await anext(pieces) == TextDelta("a")
+            second.set()
             async with asyncio.timeout(10):
-                while text != "abc":
-                    piece = await anext(pieces)
-                    assert isinstance(piece, TextDelta)
-                    text += piece.text
+                assert await anext(pieces) == TextDelta("b")
         await model.close()
+
+
+async def test_tokens_that_arrive_in_one_window_are_one_piece(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(coalescing, "WINDOW_SECONDS", 60)
+    gates = [asyncio.Event() for _ in "the rest"]
+    rest = [step for pair in zip(gates, "the rest", strict=True) for step in pair]
+    async with FakeOpenAI(reply("first ", *rest)) as endpoint:
+        model = endpoint_model(endpoint.base_url)
+        async with aclosing(model.stream(asking(), system_prompt=SYSTEM_PROMPT)) as pieces:
+            assert await anext(pieces) == TextDelta("first ")
+            opening = asyncio.create_task(open_slowly(gates))
+            assert [piece async for piece in pieces] == [TextDelta("the rest")]
+            await opening
+        await model.close()
+
+
+async def open_slowly(gates: list[asyncio.Event]) -> None:
+    """Open one gate after the other, with time for each token to travel by itself."""
+    for gate in gates:
+        gate.set()
+        for _ in range(50):
+            await asyncio.sleep(0)
 
 
 async def test_a_burst_of_tokens_arrives_in_few_pieces_and_whole() -> None:
@@ -214,6 +237,11 @@ async def test_an_answer_without_a_finish_reason_is_whole_when_the_endpoint_says
 
 async def test_an_answer_with_a_finish_reason_is_whole_when_the_endpoint_just_ends() -> None:
     assert (await heard_from(reply("Hi", done=False))).text == "Hi"
+
+
+async def test_an_endpoint_that_hangs_up_after_the_finish_reason_broke_nothing_off() -> None:
+    finish = data({"choices": [{"delta": {}, "finish_reason": "stop"}]})
+    assert (await heard_from(reply("Hi", finish, HANG_UP))).text == "Hi"
 
 
 async def test_an_answer_cut_off_by_its_length_limit_is_whole() -> None:

@@ -134,6 +134,11 @@ async def test_a_call_without_a_result_gets_a_made_up_one() -> None:
     ]
 
 
+async def test_a_call_at_the_end_gets_its_made_up_result_too() -> None:
+    messages = await sent([said("user", "A"), said("assistant", [CALL]), said("user", " ")])
+    assert [message["role"] for message in messages] == ["user", "assistant", "tool"]
+
+
 async def test_one_of_two_calls_without_a_result_gets_a_made_up_one() -> None:
     other = ToolCallPart(call_id="c2", name="clock", args="{}")
     history = [said("user", "A"), said("assistant", [CALL, other, RESULT]), said("user", "B")]
