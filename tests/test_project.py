@@ -103,42 +103,49 @@ def test_nothing_that_is_built_or_kept_at_run_time_is_tracked():
     assert built == []
 
 
-@pytest.mark.parametrize("mark", ["backend", "browser"])
-@pytest.mark.parametrize(("ci", "outcome"), [("true", "failed"), ("", "skipped")])
-def test_a_skip_of_a_marked_test_fails_in_ci_only(tmp_path: Path, mark: str, ci: str, outcome: str):
-    test = f"import pytest\n@pytest.mark.{mark}\ndef test_it(): pytest.skip('not there')\n"
-    assert f"1 {outcome}" in pytest_output(tmp_path, test, ci)
+SKIPPING_TESTS = """
+import pytest
+
+@pytest.mark.backend
+def test_backend(): pytest.skip("not there")
+
+@pytest.mark.browser
+def test_browser(): pytest.skip("not there")
+
+@pytest.mark.browser
+def test_chromium(chromium): pass
+
+def test_unmarked(): pytest.skip("not there")
+"""
+SKIPPING_MODULE = 'import pytest; pytest.skip("not there", allow_module_level=True)'
 
 
-def test_an_unmarked_skip_stays_a_skip_in_ci(tmp_path: Path):
-    test = "import pytest\ndef test_it(): pytest.skip('not there')\n"
-    assert "1 skipped" in pytest_output(tmp_path, test, "true")
-
-
-def test_a_module_that_skips_itself_fails_in_ci(tmp_path: Path):
-    test = "import pytest\npytest.skip('not there', allow_module_level=True)\n"
-    assert "1 error" in pytest_output(tmp_path, test, "true")
-
-
-def test_a_browser_test_without_a_browser_fails_in_ci_with_advice(tmp_path: Path):
-    test = "import pytest\n@pytest.mark.browser\ndef test_it(chromium): pass\n"
-    output = pytest_output(tmp_path, test, "true", CHROMIUM=str(tmp_path / "nowhere"))
-    assert "1 error" in output
-    assert "set CHROMIUM" in output
-
-
-def pytest_output(folder: Path, test: str, ci: str, **environment: str) -> str:
-    """Runs one test module under this project's own conftest and returns what pytest printed."""
+def outcomes(folder: Path, ci: str) -> str:
+    """Runs tests that skip themselves under this project's own conftest, with no browser there."""
     shutil.copy(ROOT / "tests" / "conftest.py", folder)
-    (folder / "test_one.py").write_text(test, encoding="utf-8")
-    command = [sys.executable, "-m", "pytest", "-q", "-rA", "-p", "no:cacheprovider"]
+    (folder / "test_skipping.py").write_text(SKIPPING_TESTS, encoding="utf-8")
+    (folder / "test_module.py").write_text(SKIPPING_MODULE, encoding="utf-8")
+    command = [sys.executable, "-m", "pytest", "-v", "-rA", "-p", "no:cacheprovider"]
+    configuration = ["-c", str(ROOT / "pyproject.toml"), f"--rootdir={folder}"]
     result = subprocess.run(
-        [*command, "-c", str(ROOT / "pyproject.toml"), f"--rootdir={folder}", str(folder)],
+        [*command, *configuration, "--continue-on-collection-errors", str(folder)],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, "CI": ci, **environment},
+        env={**os.environ, "CI": ci, "CHROMIUM": str(folder / "nowhere")},
         timeout=60,
     )
     return result.stdout + result.stderr
+
+
+def test_in_ci_a_skipped_backend_browser_or_module_is_a_failure(tmp_path: Path):
+    output = outcomes(tmp_path, "true")
+    for outcome in ("backend FAILED", "browser FAILED", "chromium ERROR", "unmarked SKIPPED"):
+        assert f"test_skipping.py::test_{outcome}" in output
+    assert "ERROR collecting test_module.py" in output
+    assert "skipped, which fails in CI: No Chromium was found" in output
+
+
+def test_outside_ci_a_skip_is_a_skip(tmp_path: Path):
+    assert "5 skipped" in outcomes(tmp_path, "")
