@@ -297,6 +297,44 @@ async def test_chatgpt_tools_thoughts_and_hidden_nodes(database: DatabaseBackend
     assert noted(report) == {"hidden messages left out": 1}
 
 
+async def test_a_tool_result_that_was_asked_for_twice_stays_a_branch(
+    database: DatabaseBackend,
+) -> None:
+    session, messages = await only(
+        database,
+        chatgpt(
+            node("q", None, "user", "1+1?", seconds=1),
+            node("c", "q", "assistant", '{"sum": 1}', seconds=2, recipient="calc"),
+            node("o1", "c", "tool", "3", seconds=3, name="calc"),
+            node("o2", "c", "tool", "2", seconds=4, name="calc"),
+            node("a", "o2", "assistant", "It is 2.", seconds=5),
+            current="a",
+        ),
+    )
+    assert [(m.role, m.parent_seq) for m in messages] == [
+        ("user", 0),
+        ("assistant", 1),
+        ("tool", 2),
+        ("tool", 2),
+        ("assistant", 4),
+    ]
+    assert session.leaf_seq == 5
+
+
+async def test_a_chatgpt_answer_older_than_its_question_still_comes_after_it(
+    database: DatabaseBackend,
+) -> None:
+    _, messages = await only(
+        database,
+        chatgpt(
+            node("a", "q", "assistant", "Hi", seconds=5),
+            node("q", None, "user", "Hello", seconds=9),
+            current="a",
+        ),
+    )
+    assert spoken(messages) == [("user", "Hello"), ("assistant", "Hi")]
+
+
 async def test_a_chatgpt_answer_that_was_cut_off_is_marked_interrupted(
     database: DatabaseBackend,
 ) -> None:

@@ -159,8 +159,7 @@ class Importer:
         records = RecordStream(stream, max_bytes=self._max_record_bytes)
         found = self._parse(records)
         while batch := await asyncio.to_thread(_next_batch, found):
-            for group in _without_repeats(batch):
-                await self._store_all(group)
+            await self._store_all(batch)
             if on_progress:
                 on_progress(records.consumed)
 
@@ -220,11 +219,11 @@ class Importer:
         self._number += 1
         return settle(read(value), self._owner_id, at=at)
 
-    async def _store_all(self, group: Sequence[_Found]) -> None:
+    async def _store_all(self, batch: Sequence[_Found]) -> None:
         """Store a batch at once, so that one commit carries it, and account for it in order."""
-        outcomes = await asyncio.gather(*map(self._store, group), return_exceptions=True)
+        outcomes = await asyncio.gather(*map(self._store, batch), return_exceptions=True)
         failure: BaseException | None = None
-        for found, outcome in zip(group, outcomes, strict=True):
+        for found, outcome in zip(batch, outcomes, strict=True):
             if isinstance(outcome, BadRequest):
                 self._skipped.add(outcome.message, found.place)
             elif isinstance(outcome, BaseException):
@@ -305,21 +304,6 @@ def _next_batch(found: Iterator[_Found]) -> list[_Found]:
         if len(batch) >= BATCH_CONVERSATIONS or size >= BATCH_BYTES:
             break
     return batch
-
-
-def _without_repeats(batch: Iterable[_Found]) -> Iterator[list[_Found]]:
-    """The batch in runs in which no id stands twice: the second must find the first stored."""
-    run: list[_Found] = []
-    ids: set[str] = set()
-    for found in batch:
-        session_id = found.stored.session.id if found.stored else ""
-        if session_id and session_id in ids:
-            yield run
-            run, ids = [], set()
-        ids.add(session_id)
-        run.append(found)
-    if run:
-        yield run
 
 
 def _decode(data: bytes) -> Any:
