@@ -42,12 +42,21 @@ describe('the connection banner', () => {
     expect(asked('retryNow')).toEqual([[]]);
   });
 
-  it('does not begin the two seconds anew when trying turns into waiting', () => {
+  it('does not begin the two seconds anew when the kind of loss changes', () => {
     connect({ state: 'reconnecting', since: Date.now() });
     wait(1_500);
-    connect({ state: 'reconnecting', since: Date.now() - 1_500, nextRetryAt: Date.now() + 4_000 });
+    connect({ state: 'offline', since: Date.now() });
     wait(600);
-    expect(shown()).toContain('No connection');
+    expect(shown()).toContain('This device is offline.');
+  });
+
+  it('begins the two seconds anew with the next loss', () => {
+    connect({ state: 'reconnecting', since: Date.now() });
+    wait(3_000);
+    connect({});
+    connect({ state: 'reconnecting', since: Date.now() });
+    wait(1_900);
+    expect(shown()).toBe('');
   });
 
   it('goes when the connection is back', () => {

@@ -43,17 +43,20 @@ function trouble(connection: Connection): Trouble | null {
   }
 }
 
-/** True once `state` has lasted for the time that most losses last. */
-function useLasting(away: boolean, since: number): boolean {
+/**
+ * True once being away has lasted for the time that most losses last. Counts from the first state of
+ * the loss: trying, waiting and losing the network in turn do not begin it anew.
+ */
+function useLasting(away: boolean): boolean {
   const [lasting, setLasting] = useState(false);
   useEffect(() => {
-    if (!away) {
+    if (!away) return;
+    const timer = setTimeout(() => setLasting(true), patienceMs);
+    return () => {
+      clearTimeout(timer);
       setLasting(false);
-      return;
-    }
-    const timer = setTimeout(() => setLasting(true), Math.max(0, since + patienceMs - Date.now()));
-    return () => clearTimeout(timer);
-  }, [away, since]);
+    };
+  }, [away]);
   return lasting && away;
 }
 
@@ -71,7 +74,7 @@ function useSecondsUntil(at: number | null): number | null {
 
 export function ConnectionBanner() {
   const connection = useConnection();
-  const lasting = useLasting(connection.state !== 'online', connection.since);
+  const lasting = useLasting(connection.state !== 'online');
   const seconds = useSecondsUntil(lasting ? connection.nextRetryAt : null);
   const found = trouble(connection);
   const shown = found && (connection.state === 'online' || lasting) ? found : null;
