@@ -128,6 +128,14 @@ def test_an_import_of_nothing_but_bad_input_fails(run: Run) -> None:
     assert run("sessions", "import", "bad.jsonl", "good.jsonl").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "nothing", ["[]", '{"format":"cipher-sessions","version":1,"sessions":[]}']
+)
+def test_an_import_of_a_list_of_nothing_is_done_at_once(run: Run, nothing: str) -> None:
+    result = run("sessions", "import", "-", stdin=nothing.encode())
+    assert (result.exit_code, result.stdout) == (0, "standard input: nothing added\n")
+
+
 def test_the_report_is_json_for_scripts(run: Run) -> None:
     Path("one.jsonl").write_text(json.dumps(LINE) + "\noops")
     told = json.loads(run("sessions", "import", "--json", "one.jsonl").stdout)

@@ -77,8 +77,8 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
     @property
     def in_vain(self) -> bool:
-        """Whether nothing in the input was a conversation that could be taken over."""
-        return not (self.added or self.already_there or self.deleted)
+        """Whether there was something in the input, and none of it could be taken over."""
+        return bool(self.skipped) and not (self.added or self.already_there or self.deleted)
 
 
 async def import_stream(
