@@ -15,7 +15,8 @@ export default defineConfig({
   plugins: [react(), tailwindcss()],
   server: {
     proxy: {
-      '/api': { target: server, changeOrigin: true },
+      // The server takes unsafe methods only from its own origin.
+      '/api': { target: server, changeOrigin: true, headers: { origin: server } },
       '/ws': { target: server, changeOrigin: true, ws: true, rewriteWsOrigin: true },
     },
   },

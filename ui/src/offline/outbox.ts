@@ -9,6 +9,8 @@ import { count, flag, isRecord, record, text } from '../wire/fields';
 import type { OfflineDatabase, OutboxItem } from './database';
 import { Journal } from './journal';
 
+const MONTH_MS = 30 * 24 * 60 * 60 * 1_000;
+
 export class Outbox {
   private readonly journal = new Journal('outbox');
   private readonly held = new Set<string>();
@@ -16,15 +18,20 @@ export class Outbox {
 
   constructor(private readonly database: OfflineDatabase) {}
 
-  /** Everything unacknowledged, oldest first. */
-  async load(): Promise<OutboxItem[]> {
+  /** Everything unacknowledged, oldest first; refused sends that are a month old are let go. */
+  async load(now: number): Promise<OutboxItem[]> {
     const stored = await this.database.run((database) => database.getAll('outbox'), []);
     const items = new Map(stored.map((item) => [item.clientMsgId, item]));
     for (const value of this.journal.entries().values()) {
       const item = itemOf(value);
       if (item !== null) items.set(item.clientMsgId, item);
     }
-    const ordered = [...items.values()].sort((a, b) => a.order - b.order);
+    const isForgotten = ({ refusal, order }: OutboxItem) => refusal !== null && order < now - MONTH_MS;
+    const ordered = [...items.values()].filter((item) => {
+      if (isForgotten(item)) this.remove(item.clientMsgId);
+      return !isForgotten(item);
+    });
+    ordered.sort((a, b) => a.order - b.order);
     for (const item of ordered) this.held.add(item.clientMsgId);
     this.lastOrder = Math.max(this.lastOrder, ordered.at(-1)?.order ?? 0);
     return ordered;

@@ -44,7 +44,7 @@ export class Sender {
 
   /** Takes up what earlier visits left. */
   async start(): Promise<void> {
-    for (const item of await this.ports.outbox.load()) this.pending.add(item);
+    for (const item of await this.ports.outbox.load(this.ports.clock.now())) this.pending.add(item);
     this.ports.changed();
     this.pump();
   }
