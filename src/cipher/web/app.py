@@ -32,6 +32,7 @@ from cipher.sessions.manager import SessionManager, SessionManagerConfig
 from cipher.storage.manager import StorageManager
 from cipher.web import server
 from cipher.web.edge.access import Access
+from cipher.web.edge.body import BodyLimit
 from cipher.web.edge.guard import AllowList, Guard, SecurityHeaders
 from cipher.web.edge.metrics import Metrics
 from cipher.web.page import Page
@@ -39,7 +40,7 @@ from cipher.web.routes.answers import MAX_BODY_BYTES, install_refusals
 from cipher.web.routes.docs import Docs
 from cipher.web.routes.service import ServiceRoutes
 from cipher.web.routes.sessions import SessionRoutes
-from cipher.web.routes.transfer import TransferRoutes
+from cipher.web.routes.transfer import IMPORT_PATH, MAX_IMPORT_BYTES, TransferRoutes
 from cipher.web.routes.turns import TurnRoutes
 from cipher.web.socket.connection import SocketContext
 from cipher.web.socket.endpoint import SocketEndpoint
@@ -147,32 +148,36 @@ def create_app(
     return _application(services)
 
 
-def serve(
-    settings: Settings,
-    *,
-    on_ready: Callable[[str], None] | None = None,
-    model: LanguageModel | None = None,
-) -> None:
+def serve(settings: Settings, *, on_ready: Callable[[str], None] | None = None) -> None:
     """Serve until a signal. `on_ready` gets the address once requests are answered.
 
     Raises: SettingsError for a host or port that can not be had, StorageError.
     """
     set_up_logging(settings.log_level, settings.log_format)
+
+    async def until_signal() -> None:
+        stop = asyncio.Event()
+        with server.signals(stop):
+            await serve_until(stop, settings, on_ready=on_ready)
+
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve_until_signal(settings, on_ready=on_ready, model=model))
+        runner.run(until_signal())
 
 
-async def serve_until_signal(
+async def serve_until(
+    stop: asyncio.Event,
     settings: Settings,
     *,
     on_ready: Callable[[str], None] | None = None,
     model: LanguageModel | None = None,
+    limits: SocketLimits | None = None,
+    drain: timedelta = DRAIN,
 ) -> None:
-    """`serve`, inside a loop that runs already, and without setting up the logging."""
+    """`serve` for programs with a loop and a logging of their own: ends when `stop` is set."""
     sockets = server.listen(settings)
     address = server.address_of(settings, sockets)
     try:
-        services = Services(settings, model or choose_model(settings), SocketLimits())
+        services = Services(settings, model or choose_model(settings), limits or SocketLimits())
         await services.open()
     except BaseException:
         for listener in sockets:
@@ -189,9 +194,10 @@ async def serve_until_signal(
         await server.run(
             _application(services),
             sockets,
+            stop,
             max_frame_bytes=services.limits.max_frame_bytes,
             on_ready=ready,
-            drain=services.drain,
+            drain=lambda: services.drain(drain),
         )
     finally:
         await services.close()
@@ -212,7 +218,6 @@ def _application(services: Services) -> ASGIApp:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        max_body_size=MAX_BODY_BYTES,
     )
     agent, storage, metrics = services.agent, services.storage, services.metrics
     install_refusals(app, services.watch.suspect)
@@ -238,7 +243,8 @@ def _application(services: Services) -> ASGIApp:
     )
     app.router.routes.append(WebSocketRoute("/ws", socket.serve))
     Page().install(app)
-    guarded = Guard(app, AllowList(services.settings))
+    limited = BodyLimit(app, MAX_BODY_BYTES, {IMPORT_PATH: MAX_IMPORT_BYTES})
+    guarded = Guard(limited, AllowList(services.settings))
     return SecurityHeaders(Access(guarded, metrics))
 
 

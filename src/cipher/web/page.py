@@ -18,7 +18,9 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import FileResponse, PlainTextResponse, Response
-from starlette.routing import Route, request_response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocketClose
 
 STATIC: Final = Path(__file__).parent / "static"
 
@@ -55,7 +57,7 @@ class Page:
         """Take `/`, `/s/{id}`, and every address that nothing else takes."""
         app.router.routes.append(Route("/", self.index))
         app.router.routes.append(Route("/s/{session_id}", self.index))
-        app.router.default = request_response(self.file)
+        app.router.default = self._fall_back
 
     async def index(self, request: Request) -> Response:
         """The page itself; which session it shows is its own business."""
@@ -64,12 +66,15 @@ class Page:
             return PlainTextResponse(_NOT_BUILT, 503)
         return _send(request, index)
 
-    async def file(self, request: Request) -> Response:
-        """One of the files that the page asks for."""
-        found = self._files.get(request.url.path.removeprefix("/"))
+    async def _fall_back(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "websocket":
+            await WebSocketClose()(scope, receive, send)
+            return
+        request = Request(scope, receive)
+        found = self._files.get(scope["path"].removeprefix("/"))
         if found is None or request.method not in ("GET", "HEAD"):
             raise HTTPException(404)
-        return _send(request, found)
+        await _send(request, found)(scope, receive, send)
 
 
 def _send(request: Request, file: PageFile) -> Response:

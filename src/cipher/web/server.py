@@ -132,68 +132,59 @@ def address_of(settings: Settings, sockets: list[socket.socket]) -> str:
 async def run(
     app: ASGIApp,
     sockets: list[socket.socket],
+    stop: asyncio.Event,
     *,
     max_frame_bytes: int,
     on_ready: Callable[[], None],
     drain: Callable[[], Awaitable[None]],
 ) -> None:
-    """Serve until a signal, then `drain`, then close every connection."""
-    server = Server(
-        uvicorn.Config(
-            app,
-            http=Http,
-            ws=WebSocket,
-            ws_max_size=max_frame_bytes,
-            ws_per_message_deflate=False,
-            lifespan="on",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_graceful_shutdown=_CLOSING_SECONDS,
-        ),
-        on_ready,
+    """Serve until `stop`, then `drain`, then close every connection."""
+    config = uvicorn.Config(
+        app,
+        http=Http,
+        ws=WebSocket,
+        ws_max_size=max_frame_bytes,
+        ws_per_message_deflate=False,
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=_CLOSING_SECONDS,
     )
-    stopped = asyncio.Event()
-    with _signals(stopped):
-        ending = asyncio.create_task(_end(server, stopped, drain), name="server-end")
+    server = Server(config, on_ready)
+
+    async def end() -> None:
+        await stop.wait()
+        log.info("draining")
         try:
-            await server.serve(sockets)
+            await drain()
         finally:
-            ending.cancel()
-            await asyncio.gather(ending, return_exceptions=True)
+            server.should_exit = True
 
-
-async def _end(
-    server: Server, stopped: asyncio.Event, drain: Callable[[], Awaitable[None]]
-) -> None:
-    await stopped.wait()
-    log.info("draining")
+    ending = asyncio.create_task(end(), name="server-end")
     try:
-        await drain()
+        await server.serve(sockets)
     finally:
-        server.should_exit = True
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
 
 
 @contextlib.contextmanager
-def _signals(stopped: asyncio.Event) -> Iterator[None]:
+def signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` at the first SIGTERM or SIGINT; the second one ends the process as it would."""
     loop = asyncio.get_running_loop()
 
     def on_signal(number: signal.Signals) -> None:
-        if stopped.is_set():
+        if stop.is_set():
             log.warning("ended by a second signal")
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-        stopped.set()
+        stop.set()
 
-    try:
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, on_signal, number)
-    except (NotImplementedError, ValueError, RuntimeError):
-        # Not the main thread: whoever runs us there cancels us instead.
-        yield
-        return
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, on_signal, number)
     try:
         yield
     finally:

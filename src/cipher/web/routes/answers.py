@@ -7,7 +7,7 @@ the published schema. Owns no endpoint.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
@@ -18,7 +18,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 from starlette.routing import Route
 
-from cipher.errors import BadRequest, CipherError, NotFound, StorageError, TooLarge
+from cipher.errors import BadRequest, CipherError, NotFound, StorageError
 from cipher.web.strict import read_json
 from cipher.web.wire import ErrorBody, failure, status_of, success
 
@@ -46,9 +46,9 @@ def answer(data: object, status: int = 200) -> Answer:
     return Answer(success(data), status)
 
 
-def refuse(error: CipherError, headers: Mapping[str, str] | None = None) -> Answer:
+def refuse(error: CipherError) -> Answer:
     """A refusal in its envelope; says when to come back where that is known."""
-    refusal = Answer(failure(error), status_of(error), headers)
+    refusal = Answer(failure(error), status_of(error))
     if error.retry_after_ms is not None:
         refusal.headers["retry-after"] = str(-(-error.retry_after_ms // 1000))
     return refusal
@@ -127,19 +127,11 @@ def install_refusals(app: FastAPI, suspect: Callable[[], None]) -> None:
             return refuse(BadRequest(f"{first['loc'][-1]}: {first['msg']}."))
         if isinstance(error, HTTPException) and error.status_code == 405:
             return _refuse_method(app, request)
-        return _refuse_http(error) if isinstance(error, HTTPException) else refuse(CipherError())
+        # The framework itself raises nothing else but "no such address".
+        return refuse(NotFound())
 
     for kind in (CipherError, RequestValidationError, HTTPException):
         app.add_exception_handler(kind, on_error)
-
-
-def _refuse_http(error: HTTPException) -> Answer:
-    if error.status_code == 404:
-        return refuse(NotFound())
-    if error.status_code == 413:
-        # The rest of the body stays unread, so the connection can not be used again.
-        return refuse(TooLarge(), {"connection": "close"})
-    return refuse(BadRequest())
 
 
 def _refuse_method(app: FastAPI, request: Request) -> Answer:

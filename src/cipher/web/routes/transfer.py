@@ -28,6 +28,7 @@ from cipher.sessions.transfer import (
 from cipher.storage.base import DatabaseBackend
 from cipher.web.routes.answers import Answer, SessionId, answer, answers, sends_file
 
+IMPORT_PATH: Final = "/api/import"
 MAX_IMPORT_BYTES: Final = 64 * 1024 * 1024
 _MAX_NEWS: Final = 100
 """As many sessions of one import are announced to open pages as a list shows."""
@@ -60,11 +61,10 @@ class TransferRoutes:
             **sends_file("The session.", "application/json", "text/markdown"),
         )
         add(
-            "/api/import",
+            IMPORT_PATH,
             self.take,
             methods=["POST"],
             openapi_extra=_UPLOAD,
-            max_body_size=MAX_IMPORT_BYTES,
             **answers(ImportReport, "What became of each conversation."),
         )
 
