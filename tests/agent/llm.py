@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from cipher.agent.llm import LanguageModel, ReasoningDelta, TextDelta, choose_model
@@ -77,7 +77,3 @@ async def answer(model: LanguageModel, history: Sequence[Message] | None = None)
         return await Heard().listen(model, asking() if history is None else history)
     finally:
         await model.close()
-
-
-def keys(**environ: str) -> Mapping[str, str]:
-    return environ

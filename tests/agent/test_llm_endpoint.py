@@ -197,7 +197,7 @@ async def test_content_given_as_typed_parts_is_read_as_thought_and_text() -> Non
     assert (heard.reasoning, heard.text) == ("Hm. ", "Yes.")
 
 
-async def test_an_emoji_cut_into_surrogates_is_joined_again(gate: asyncio.Event) -> None:
+async def test_an_emoji_cut_into_surrogates_is_joined_again() -> None:
     heard = await heard_from(reply("so \ud83d", "\ude00 good", " \ud83d\ude80"))
     assert heard.text == "so 😀 good 🚀"
 

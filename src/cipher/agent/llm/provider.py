@@ -47,8 +47,9 @@ class ProviderModel:
 
     async def close(self) -> None:
         """Let go of the connections."""
-        if self._engine is not None:
-            await (await self._engine).close()
+        if self._engine is None or (self._engine.done() and self._engine.exception()):
+            return
+        await (await self._engine).close()
 
     async def _warm_engine(self) -> Engine:
         if self._engine is None:
