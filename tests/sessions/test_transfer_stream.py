@@ -30,9 +30,7 @@ def problems(data: bytes, **options: Any) -> list[tuple[str, str]]:
     return [(r.place, r.problem) for r in records(data, **options) if r.problem]
 
 
-texts = st.text(
-    st.characters(codec="utf-8") | st.sampled_from('\\"{}[],:\n'), max_size=20
-)
+texts = st.text(st.characters(codec="utf-8") | st.sampled_from('\\"{}[],:\n'), max_size=20)
 objects = st.dictionaries(
     texts,
     st.recursive(
