@@ -17,6 +17,17 @@ describe('opening a session', () => {
     expect(bench.server.end.payloads('subscribe')).toEqual([{ sessionId: 's', epoch: 'e1', seq: 2, turns: {} }]);
   });
 
+  it('subscribes with the welcome when the page came between the greeting and it', async () => {
+    const bench = new Bench();
+    bench.engine.start(true);
+    bench.engine.show('s');
+    bench.server.end.accept();
+    (await bench.rest.next('POST', '/api/sessions/s/load')).answer(historyOf(['hello']));
+    await vi.waitFor(() => expect(bench.lines).toEqual(['user: hello']));
+    bench.server.end.say('welcome', { v: 1, connId: 'c', serverTime: 0, heartbeatMs: 20_000, storage: 'ok' });
+    expect(bench.server.end.payloads('subscribe')).toEqual([{ sessionId: 's', epoch: 'e1', seq: 1, turns: {} }]);
+  });
+
   it('takes the last session asked for and drops replies that come after a switch', async () => {
     const bench = new Bench().online();
     bench.engine.show('a');

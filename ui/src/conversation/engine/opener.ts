@@ -120,11 +120,15 @@ export class Opener {
     }
   }
 
-  /** The server has greeted us: load again what could not be loaded or may be old. */
+  /**
+   * The server has greeted us: load again what could not be loaded or may be old, and follow what
+   * came too late for our greeting and too early for a subscription of its own.
+   */
   welcomed(): void {
     const state = this.current === null ? null : this.ports.conversations.get(this.current);
     if (state === null || this.loading !== null || this.ports.isUnmade(state.sessionId)) return;
     if (state.phase === 'error' || state.phase === 'loading' || state.stale) this.load(state.sessionId);
+    else if (state.line === 'off') this.ports.follower.subscribe();
   }
 
   /** Fetches what the session's state found missing. */
