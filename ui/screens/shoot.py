@@ -92,9 +92,9 @@ def shoot(browser: Browser, origin: str, story: str, width: int, theme: str, axe
     page.on("console", lambda m: reports.append(m.text) if m.type in {"error", "warning"} else None)
     page.on("pageerror", lambda error: reports.append(str(error)))
     page.clock.set_fixed_time("2026-11-22T14:05:00")
-    page.goto(origin + address(story))
+    page.goto(origin + address(story), wait_until="networkidle")
     page.wait_for_selector("main")
-    page.wait_for_timeout(350)
+    page.evaluate("document.fonts.ready")
     if story in DRAWN and width < 900:
         page.get_by_role("button", name="Open the session panel").click()
         page.wait_for_timeout(250)

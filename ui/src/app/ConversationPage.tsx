@@ -20,9 +20,12 @@ import { Plea } from './Plea';
 import type { PageRoute } from './use-route';
 import { useTitle } from './use-title';
 
-/** Not needed to begin a conversation, so asked for at once but not waited for. */
-const transcript = import('../features/chat/Transcript');
-const Transcript = lazy(() => transcript.then(({ Transcript }) => ({ default: Transcript })));
+/**
+ * Not needed to begin a conversation, so asked for at once but not waited for. Named apart from the
+ * markdown that it draws with, so that each is a file of its own.
+ */
+const parts = Promise.all([import('../features/chat/Transcript'), import('../markdown/Markdown')]);
+const Transcript = lazy(() => parts.then(([{ Transcript }]) => ({ default: Transcript })));
 
 interface ConversationPageProps {
   route: PageRoute;
