@@ -61,7 +61,7 @@ class LanguageModel(Protocol):
     ) -> AsyncGenerator[Piece, None]:
         """Answer the last message of `history`, which is in the order that people read it in.
 
-        The first piece comes as soon as the provider sent it, later ones at most one per 40 ms,
+        The first piece comes as soon as the provider sent it, later ones at most one per 50 ms,
         each with everything that arrived meanwhile. An answer that ends without an error is whole
         and has text. Closing the generator, or cancelling the task that waits for it, hangs up on
         the provider at once.

@@ -15,7 +15,7 @@ from typing import Generic, Self, TypeVar
 
 Item = TypeVar("Item")
 
-WINDOW_SECONDS = 0.04
+WINDOW_SECONDS = 0.05
 """25 pieces a second: smooth to the eye, half of what a provider at 50 tokens a second sends."""
 
 MAX_WAITING = 4096
