@@ -1,8 +1,9 @@
 """What every test may rely on: a browser if there is one, and no silent skips in CI.
 
 Owns the `chromium` fixture and the rule that, where `CI` is `true`, a skipped test marked `backend`
-or `browser` (and a test module that skips itself whole) fails with the reason of the skip. Fixtures
-of one room live in the `conftest.py` of that room's folder.
+or `browser` (and a test module that skips itself whole) fails with the reason of the skip.
+Generated tests draw the same examples every time and have no deadline, so that neither luck nor a
+busy machine fails one. Fixtures of one room live in the `conftest.py` of that room's folder.
 """
 
 from __future__ import annotations
@@ -11,10 +12,14 @@ import os
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 from chromium import ADVICE, find_chromium
 
 MUST_RUN = ("backend", "browser")
+
+settings.register_profile("steady", deadline=None, derandomize=True, database=None)
+settings.load_profile("steady")
 
 
 def in_ci() -> bool:
@@ -53,4 +58,4 @@ def refuse_skip(report: pytest.TestReport | pytest.CollectReport) -> None:
     """Turns the report of a skip into that of a failure which gives the reason."""
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
     report.outcome = "failed"
-    report.longrepr = f"skipped, which fails in CI: {reason}"
+    report.longrepr = f"skipped, which fails in CI: {str(reason).removeprefix('Skipped: ')}"

@@ -19,8 +19,6 @@ pytestmark = pytest.mark.backend
 BOUNDED = settings(
     max_examples=50,
     stateful_step_count=30,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
 
