@@ -236,7 +236,7 @@ class MessagePage(_Noun, frozen=True, kw_only=True):
     messages: tuple[Message, ...]
     has_more: bool = False
     turns: tuple[Turn, ...] = ()
-    """The turns that are queued or running, oldest first."""
+    """The turns that are queued or running, in the order in which they run."""
 
 
 class StorageStats(_Noun, frozen=True, kw_only=True):
@@ -246,7 +246,8 @@ class StorageStats(_Noun, frozen=True, kw_only=True):
     total_messages: int
 
 
-Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+# In Python `$` also matches before a line end; elsewhere the look-ahead changes nothing.
+Identifier = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 
 
 def is_identifier(text: str) -> bool:
@@ -260,7 +261,7 @@ def text_parts(text: str) -> tuple[Part, ...]:
 
 
 def title_from(content: str) -> str:
-    """A session's first title: the first line of its first message, cut at a word."""
+    """A session's first title: its first message on one line, cut at a word."""
     line = " ".join(content.split())
     if len(line) <= 60:
         return line
