@@ -1,4 +1,4 @@
-import { act, cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react';
+import { act, cleanup, configure, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { navigate } from 'wouter/use-browser-location';
 import { asked, emptyStage, now, setStage } from '../../screens/stage';
@@ -32,7 +32,10 @@ const main = () => document.querySelector('main') as HTMLElement;
 const panel = () => screen.getByLabelText('Session panel');
 const openPanel = () => screen.getByRole('button', { name: 'Open the session panel' });
 
-describe('the shell', () => {
+// What is loaded on demand takes its time on a busy machine.
+configure({ asyncUtilTimeout: 10_000 });
+
+describe('the shell', { timeout: 20_000 }, () => {
   beforeEach(() => {
     localStorage.clear();
     vi.spyOn(window, 'matchMedia').mockImplementation((query) =>

@@ -1,4 +1,4 @@
-import { act, cleanup, createEvent, fireEvent, render, screen, waitFor } from '@testing-library/react';
+import { act, cleanup, configure, createEvent, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { createRef } from 'react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asked, emptyStage, setStage, useStage } from '../../../screens/stage';
@@ -30,6 +30,9 @@ function enter(more: Partial<KeyboardEventInit> & { keyCode?: number } = {}) {
   fireEvent(field(), event);
   return event;
 }
+
+// A busy machine takes its time.
+configure({ asyncUtilTimeout: 10_000 });
 
 describe('the composer', () => {
   const handle = createRef<ComposerHandle>();

@@ -1,8 +1,11 @@
-import { act, cleanup, fireEvent, render, screen } from '@testing-library/react';
+import { act, cleanup, configure, fireEvent, render, screen } from '@testing-library/react';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { OlderPages } from './OlderPages';
 
 const head = { heightPx: 72, hasOlder: true, near: true, firstDay: 'Today' };
+
+// A busy machine takes its time.
+configure({ asyncUtilTimeout: 10_000 });
 
 describe('the head of a transcript', () => {
   afterEach(cleanup);

@@ -1,4 +1,4 @@
-import { act, cleanup, createEvent, fireEvent, render, screen, waitFor } from '@testing-library/react';
+import { act, cleanup, configure, createEvent, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asked, emptyStage, now, setStage, useStage } from '../../../screens/stage';
 import type { SessionSummary } from '../../wire/types';
@@ -35,7 +35,10 @@ function Panel({ current = null }: { current?: string | null }) {
 const link = (id: string) => screen.getByRole('link', { name: new RegExp(`^Title ${id}`) });
 const press = (key: string) => fireEvent.keyDown(document.activeElement ?? document.body, { key });
 
-describe('the session panel', () => {
+// What is loaded on demand takes its time on a busy machine.
+configure({ asyncUtilTimeout: 10_000 });
+
+describe('the session panel', { timeout: 20_000 }, () => {
   beforeEach(() => {
     vi.clearAllMocks();
     // happy-dom lays nothing out; the virtualiser needs to see a window of some height.
