@@ -81,10 +81,10 @@ class Server:
     """A running server."""
 
     url: str
-    settings: Settings
     http: httpx2.AsyncClient
     stop: Callable[[], Awaitable[None]]
-    _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
+    clients: AsyncExitStack = field(default_factory=AsyncExitStack)
+    """Closes the sockets that were opened here."""
 
     @property
     def port(self) -> int:
@@ -122,7 +122,7 @@ class Server:
         """A socket in brief mode."""
         address = self.url.replace("http:", "ws:") + "/ws"
         connection = await connect(address, **{"proxy": None, "max_queue": None, **options})
-        self._stack.push_async_callback(connection.close)
+        self.clients.push_async_callback(connection.close)
         return Client(connection)
 
     async def v1(self, *subs: JSON, **options: Any) -> Client:
@@ -166,8 +166,8 @@ async def running(folder: Path, model: LanguageModel, **options: Any) -> AsyncIt
     url = address.result()
     try:
         async with httpx2.AsyncClient(base_url=url, trust_env=False, timeout=PATIENCE) as http:
-            server = Server(url, settings, http, finish)
-            async with server._stack:
+            server = Server(url, http, finish)
+            async with server.clients:
                 yield server
     finally:
         await finish()

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import socket
 from typing import Any
 
 import pytest
 
-from tests.web.running import Client, Server
+from tests.web.running import Client, Server, Start, limits
 
 
 @pytest.fixture
@@ -47,3 +49,48 @@ async def test_a_client_that_does_not_slow_down_is_closed(seeded: Server) -> Non
     for _ in range(121):
         await client.send("message:sent", {"sessionId": "s", "content": "Hi"})
     assert await client.close_code() == 4429
+
+
+LONG = "x" * 150_000
+
+
+async def deaf(server: Server) -> Client:
+    """A client subscribed to `s` that reads no more than a few frames unless it is asked to."""
+    ear = socket.socket()
+    ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    ear.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(ear, ("127.0.0.1", server.port))
+    client = await server.v1(sock=ear, max_queue=1, max_size=None, ping_interval=None)
+    await client.subscribe("s")
+    return client
+
+
+async def test_a_client_that_lags_is_told_and_catches_up_without_a_gap(start: Start) -> None:
+    server = await start(limits=limits(queue_frames=8, sends_per_minute=1000))
+    session = await server.create("s")
+    client, reader = await deaf(server), await server.v1()
+    await reader.subscribe("s")
+    for number in range(40):
+        await server.say("s", LONG, clientMsgId=f"m{number}")
+    while (await server.call("GET", "/api/sessions/s"))["session"]["headSeq"] < 80:
+        await reader.until("turn:ended")
+
+    frames = await client.all_until("sync:lagged")
+    seen = [frame["seq"] for frame in frames if frame["type"] == "message:received"]
+    lagged = frames[-1]["payload"]
+    assert lagged == {"sessionId": "s", "epoch": session["epoch"], "seq": len(seen)}
+    assert len(seen) < 80
+    caught_up = await client.subscribe("s", epoch=lagged["epoch"], seq=lagged["seq"])
+    seen += [frame["seq"] for frame in caught_up if frame["type"] == "message:received"]
+    assert seen == list(range(1, 81))
+
+
+async def test_a_client_that_does_not_read_is_closed_with_4413(start: Start) -> None:
+    server = await start(limits=limits(blocked_seconds=0.2, sends_per_minute=1000))
+    await server.create("s")
+    client = await deaf(server)
+    number = 0
+    while (await server.call("GET", "/api/stats"))["sockets"] == 1:
+        number += 1
+        await server.say("s", LONG, clientMsgId=f"m{number}")
+    assert await client.close_code() == 4413
