@@ -4,7 +4,7 @@ Serves the built stage under the policy that the server sends, so that what the 
 here too. Writes `shots/<story>-<width>-<theme>.png`, prints what axe and the console report, and
 exits 1 if there was anything to report. Needs Debian's Chromium (or `CHROMIUM`) and Playwright.
 
-    python screens/shoot.py [story ...] [--width N ...] [--theme light|dark] [--no-axe]
+    python3 screens/shoot.py [story ...] [--width N ...] [--theme light|dark] [--no-axe]
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import os
 import re
 import sys
 import threading
+from collections.abc import Callable
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -39,8 +40,48 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
-# Stories of the panel are looked at with the drawer open where it is one.
-DRAWN = {"panel": "chat", "drawer-empty": "first", "drawer-many": "many"}
+
+
+def open_panel(page: Page) -> None:
+    opener = page.get_by_role("button", name="Open the session panel")
+    if opener.is_visible():
+        opener.click()
+        page.wait_for_timeout(250)
+
+
+def open_menu(page: Page) -> None:
+    open_panel(page)
+    page.get_by_role("button", name="Actions for A walk from the station").click(force=True)
+    page.get_by_role("menuitem", name="Rename").wait_for()
+
+
+def rename(page: Page) -> None:
+    open_menu(page)
+    page.get_by_role("menuitem", name="Rename").click()
+
+
+def delete(page: Page) -> None:
+    open_menu(page)
+    page.get_by_role("menuitem", name="Delete").click()
+
+
+def scroll_up(page: Page) -> None:
+    page.locator("#conversation").evaluate("(log) => { log.scrollTop = log.scrollHeight / 2; }")
+    page.get_by_role("button", name="Jump to latest").wait_for()
+
+
+# Stories that begin with another one and go on by hand.
+ACTS: dict[str, tuple[str, Callable[[Page], None]]] = {
+    "panel": ("chat", open_panel),
+    "panel-empty": ("first", open_panel),
+    "panel-error": ("error", open_panel),
+    "panel-loading": ("loading", open_panel),
+    "panel-many": ("many", open_panel),
+    "menu": ("chat", open_menu),
+    "rename": ("chat", rename),
+    "undo": ("chat", delete),
+    "scrolled": ("older", scroll_up),
+}
 
 
 class Pages(SimpleHTTPRequestHandler):
@@ -55,17 +96,17 @@ class Pages(SimpleHTTPRequestHandler):
         self.send_header("Content-Security-Policy", POLICY)
         super().end_headers()
 
-    def log_message(self, format: str, *args: object) -> None:
-        del format, args
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def stories() -> list[str]:
     text = (HERE / "stories.ts").read_text(encoding="utf-8")
-    return [*re.findall(r"^  (\w+): \(\) =>", text, re.MULTILINE), *DRAWN]
+    return [*re.findall(r"^  (\w+): \(\) =>", text, re.MULTILINE), *ACTS]
 
 
 def address(story: str) -> str:
-    name = DRAWN.get(story, story)
+    name = ACTS[story][0] if story in ACTS else story
     welcome = name in {"welcome", "demo", "first", "draft", "many"}
     return f"{'/' if welcome else '/s/walk'}?story={name}"
 
@@ -78,7 +119,9 @@ def violations(page: Page) -> list[str]:
     return [str(line) for line in found]
 
 
-def shoot(browser: Browser, origin: str, story: str, width: int, theme: str, axe: bool) -> list[str]:
+def shoot(
+    browser: Browser, origin: str, story: str, width: int, theme: str, axe: bool
+) -> list[str]:
     context = browser.new_context(
         viewport={"width": width, "height": WIDTHS[width]},
         color_scheme="dark" if theme == "dark" else "light",
@@ -95,9 +138,8 @@ def shoot(browser: Browser, origin: str, story: str, width: int, theme: str, axe
     page.goto(origin + address(story), wait_until="networkidle")
     page.wait_for_selector("main")
     page.evaluate("document.fonts.ready")
-    if story in DRAWN and width < 900:
-        page.get_by_role("button", name="Open the session panel").click()
-        page.wait_for_timeout(250)
+    if story in ACTS:
+        ACTS[story][1](page)
     page.screenshot(path=SHOTS / f"{story}-{width}-{theme}.png")
     if axe:
         page.evaluate(AXE.read_text(encoding="utf-8"))
@@ -110,7 +152,8 @@ def shoot(browser: Browser, origin: str, story: str, width: int, theme: str, axe
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawTextHelpFormatter
     parser.add_argument("stories", nargs="*", default=[])
     parser.add_argument("--width", type=int, nargs="*", default=list(WIDTHS))
     parser.add_argument("--theme", choices=["light", "dark"], default=None)
@@ -131,7 +174,7 @@ def main() -> int:
                     reports += shoot(browser, origin, story, width, theme, not options.no_axe)
         browser.close()
     server.shutdown()
-    print("\n".join(reports) or "nothing to report")
+    sys.stdout.write("\n".join(reports or ["nothing to report"]) + "\n")
     return 1 if reports else 0
 
 
