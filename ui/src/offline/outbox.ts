@@ -13,7 +13,6 @@ const MONTH_MS = 30 * 24 * 60 * 60 * 1_000;
 
 export class Outbox {
   private readonly journal = new Journal('outbox');
-  private readonly held = new Set<string>();
   private lastOrder = 0;
 
   constructor(private readonly database: OfflineDatabase) {}
@@ -32,7 +31,6 @@ export class Outbox {
       return !isForgotten(item);
     });
     ordered.sort((a, b) => a.order - b.order);
-    for (const item of ordered) this.held.add(item.clientMsgId);
     this.lastOrder = Math.max(this.lastOrder, ordered.at(-1)?.order ?? 0);
     return ordered;
   }
@@ -44,7 +42,6 @@ export class Outbox {
   }
 
   put(item: OutboxItem): void {
-    this.held.add(item.clientMsgId);
     this.journal.write(item.clientMsgId, item);
     void this.database
       .run(async (database) => {
@@ -53,17 +50,11 @@ export class Outbox {
       }, false)
       .then((kept) => {
         if (kept) this.journal.remove(item.clientMsgId);
-        if (!this.held.has(item.clientMsgId)) this.forget(item.clientMsgId);
       });
   }
 
   remove(clientMsgId: string): void {
-    this.held.delete(clientMsgId);
     this.journal.remove(clientMsgId);
-    this.forget(clientMsgId);
-  }
-
-  private forget(clientMsgId: string): void {
     void this.database.run((database) => database.delete('outbox', clientMsgId), undefined);
   }
 }

@@ -146,6 +146,31 @@ describe('sends', () => {
     expect(bench.sent).toEqual(['hello', 'hello']);
   });
 
+  it('of every session wait while the server takes none', async () => {
+    const bench = new Bench().online();
+    await bench.open('s');
+    bench.engine.verbs.send('hello');
+    const { clientMsgId } = bench.server.end.payloads('message:sent')[0] ?? {};
+    bench.server.end.say('error', { code: 'rate_limited', message: 'No.', retryable: true, retryAfterMs: 3_000, clientMsgId });
+    await bench.open('other');
+    bench.engine.verbs.send('there');
+    expect(bench.sent).toEqual(['hello']);
+    bench.clock.advance(3_000);
+    expect(bench.sent).toEqual(['hello', 'hello', 'there']);
+  });
+
+  it('go out once each when a refused one stands among them', async () => {
+    const bench = new Bench();
+    bench.engine.show('a');
+    bench.engine.verbs.send('far too long');
+    bench.engine.show('b');
+    bench.engine.verbs.send('short');
+    bench.engine.show(null);
+    bench.engine.start(true);
+    bench.server.end.welcome({ limits: { maxContent: 10, maxFrame: 100_000, inflight: 16, perMinute: 120 } });
+    expect(bench.sent).toEqual(['short']);
+  });
+
   it('that are refused stay with their reason, hold nobody up, and can be sent again or discarded', async () => {
     const bench = new Bench().online();
     await bench.open('s');

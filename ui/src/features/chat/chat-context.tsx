@@ -100,7 +100,7 @@ function useSessionChangedEvent(sessionId: string | null, goTo: (id: string | nu
   useEffect(() => {
     const switched = (event: Event) => {
       const wanted = wantedSession(event);
-      if (wanted !== undefined && wanted !== shown.current) goTo(wanted);
+      if (wanted !== undefined) goTo(wanted);
     };
     window.addEventListener(SESSION_CHANGED, switched);
     return () => window.removeEventListener(SESSION_CHANGED, switched);
