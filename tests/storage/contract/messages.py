@@ -276,6 +276,7 @@ class ReadPromises:
             page = await database.log(OWNER, "s", after=len(seqs), limit=limit)
             seqs += [message.seq for message in page.messages]
             assert page.session.head_seq == 5
+            assert page.has_more is (len(seqs) < 5)
             if not page.has_more:
                 break
             assert len(page.messages) == limit
