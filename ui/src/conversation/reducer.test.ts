@@ -129,6 +129,7 @@ describe('the log', () => {
     const gone = after(asked, { type: 'session:deleted', sessionId: SESSION });
     expect(gone.phase).toBe('missing');
     expect(reduce(gone, updated(1, 1)).wants).toBe('history');
+    expect(reduce(gone, { ...updated(1, 1), type: 'session:created' }).wants).toBe('history');
   });
 
   it('subscribes again after the server dropped it for lagging', () => {

@@ -28,6 +28,8 @@ export function reduce(
       return state.epoch === null ? state : delta(state, event);
     case 'turn:ended':
       return turnEnded(state, event);
+    case 'session:created':
+      return state.phase === 'missing' ? { ...state, wants: 'history' } : state;
     case 'session:updated':
       return updated(state, event);
     case 'session:deleted':

@@ -161,6 +161,7 @@ export type ConversationEvent =
   | TurnStarted
   | MessageDelta
   | TurnEnded
+  | SessionCreated
   | SessionUpdated
   | SessionDeleted
   | Lagged;
@@ -169,7 +170,6 @@ export type ServerEvent =
   | ConversationEvent
   | Welcome
   | MessageAck
-  | SessionCreated
   | ServerStatus
   | Draining
   | Pong

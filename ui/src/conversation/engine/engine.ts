@@ -1,8 +1,8 @@
 /**
  * The page's conversation engine: the one place where socket, REST, offline store and state meet.
  *
- * Owns the wiring and what each server event sets in motion. Owns no React: the hooks read `store` and
- * call `verbs`. Promises that the session on screen is the last one shown, and that the store changes
+ * Owns the wiring and the page's coming and going. Owns no React: the hooks read `store` and call
+ * `verbs`; what the server's events set in motion is in `reactions.ts`. Promises that the session on screen is the last one shown, and that the store changes
  * at most once a frame while an answer streams.
  */
 import { Drafts } from '../../offline/drafts';
@@ -12,12 +12,12 @@ import { Outbox } from '../../offline/outbox';
 import type { NextFrame } from '../../realtime/frame-batch';
 import { HeadWatch } from '../../realtime/head-watch';
 import type { Clock, Dial, Random } from '../../realtime/ports';
-import { SessionSocket, type SocketStatus } from '../../realtime/socket';
-import type { Refusal, ServerEvent, Welcome } from '../../wire/events';
+import { SessionSocket } from '../../realtime/socket';
 import { Conversations } from './conversations';
 import { Follower } from './follower';
 import { Maker } from '../sending/maker';
 import { Opener } from './opener';
+import { Reactions } from './reactions';
 import { Screen } from './screen';
 import { Sender } from '../sending/sender';
 import { ServerFacts } from './server-facts';
@@ -55,7 +55,7 @@ export class ChatEngine {
   private readonly socket: SessionSocket;
   private readonly lastPages: LastPages;
   private readonly heads: HeadWatch;
-  private readonly commands: TurnCommands;
+  private readonly reactions: Reactions;
 
   constructor(ports: EnginePorts) {
     const { clock, random, database, url, clientId, dial } = ports;
@@ -69,8 +69,8 @@ export class ChatEngine {
     this.socket = new SessionSocket({
       url, clientId, dial, clock, random,
       subscriptions: () => this.follower.greeting(),
-      onEvent: (event) => this.receive(event),
-      onStatus: (status) => this.lineChanged(status),
+      onEvent: (event) => this.reactions.receive(event),
+      onStatus: (status) => this.reactions.lineChanged(status),
     });
     const { conversations, lastPages } = this;
     const isUnmade = (id: string) => this.maker.isMaking(id) || this.sender.pending.creates(id);
@@ -90,17 +90,20 @@ export class ChatEngine {
       sessionMade: (id) => this.sessionMade(id),
       changed: () => this.screen.draw(this.sender.pending),
     });
+    const { follower, opener, sender, server, news, store, drafts, maker } = this;
     this.heads = new HeadWatch(
       clock,
-      (id) => this.follower.ownHead(id),
-      () => this.follower.replay(),
+      (id) => follower.ownHead(id),
+      () => follower.replay(),
     );
-    this.commands = new TurnCommands((command) => this.socket.send(command));
+    const commands = new TurnCommands((command) => this.socket.send(command));
+    this.reactions = new Reactions({
+      conversations, lastPages, follower, opener, sender, server, news, commands,
+      heads: this.heads,
+    });
     this.verbs = new Verbs({
-      clock, outbox,
-      ...{ store: this.store, drafts: this.drafts, news: this.news, maker: this.maker },
-      ...{ opener: this.opener, sender: this.sender, commands: this.commands },
-      serverNow: () => this.server.now(),
+      clock, outbox, store, drafts, news, maker, opener, sender, commands,
+      serverNow: () => server.now(),
       show: (id) => this.show(id),
       goTo: (id) => ports.goTo(id),
       sessionMade: (id) => this.sessionMade(id),
@@ -132,11 +135,11 @@ export class ChatEngine {
   /** The page may have slept, or the network came back. */
   wake(): void {
     this.socket.wake();
-    this.lineChanged(this.socket.status);
+    this.reactions.lineChanged(this.socket.status);
   }
 
   networkLost(): void {
-    this.lineChanged(this.socket.status);
+    this.reactions.lineChanged(this.socket.status);
   }
 
   retryNow(): void {
@@ -148,65 +151,6 @@ export class ChatEngine {
     if (!this.opener.show(sessionId)) return;
     this.screen.turnTo(sessionId);
     this.screen.draw(this.sender.pending);
-  }
-
-  private receive(event: ServerEvent): void {
-    switch (event.type) {
-      case 'welcome':
-        return this.welcomed(event);
-      case 'pong':
-        return this.heads.compare(event.heads);
-      case 'message:ack':
-        this.sender.acked(event);
-        if (event.sessionId !== this.opener.current) this.sender.shown(event.sessionId, null, 0);
-        return;
-      case 'error':
-        return this.refused(event);
-      case 'server:status':
-        this.server.storageIs(event.storage);
-        if (event.storage === 'ok') this.sender.release();
-        return;
-      case 'server:draining':
-        return;
-      case 'session:created':
-        return this.news.tell(event);
-      case 'session:updated':
-      case 'session:deleted':
-        this.news.tell(event);
-        if (event.type === 'session:deleted') void this.lastPages.remove(event.sessionId);
-        break;
-      case 'turn:ended':
-        this.commands.ended(event.turnId);
-        break;
-      case 'message:received':
-        if (event.message.status !== undefined) this.commands.ended(event.message.turnId);
-        break;
-    }
-    this.conversations.receive(event);
-    if (event.type === 'sync:caught_up') this.conversations.flush();
-  }
-
-  private welcomed(welcome: Welcome): void {
-    this.server.welcomed(welcome);
-    this.opener.welcomed();
-    this.sender.release();
-    this.commands.sayAgain();
-    this.news.tell({ type: 'reconnected' });
-  }
-
-  private refused(refusal: Refusal): void {
-    const { sessionId, turnId, clientMsgId } = refusal;
-    if (turnId !== null) {
-      this.commands.refused(turnId);
-      if (sessionId !== null) this.conversations.apply(sessionId, { type: 'retry:refused', turnId });
-    } else if (clientMsgId !== null) this.sender.refused(refusal);
-    else if (sessionId !== null) this.follower.refused(sessionId, refusal);
-  }
-
-  private lineChanged(status: SocketStatus): void {
-    if (!this.server.lineIs(status)) return;
-    this.follower.lineLost();
-    this.sender.lineLost();
   }
 
   private sessionMade(sessionId: string): void {
