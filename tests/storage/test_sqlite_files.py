@@ -159,6 +159,36 @@ async def test_a_file_whose_pages_are_damaged_says_corrupt_and_never_answers_wro
     await backend.close()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "UPDATE messages SET message_data = '{'",
+        "UPDATE messages SET message_data = '{\"parts\": 7}'",
+        "UPDATE sessions SET metadata = 'x'",
+    ],
+)
+async def test_a_row_that_is_damaged_says_corrupt_and_harms_no_other_session(
+    path: Path, damage: str
+):
+    backend = SqliteDatabase(path)
+    await backend.open()
+    for session_id in ("s", "whole"):
+        await created(backend, session_id)
+        await backend.append(OWNER, session_id, said(key="k"))
+    other = apsw.Connection(str(path))
+    column = "session_id" if "messages" in damage else "id"
+    other.execute(f"{damage} WHERE {column} = 's'")
+    other.close()
+    for _ in range(5):
+        with pytest.raises(StorageCorrupt):
+            await backend.branch(OWNER, "s")
+    with pytest.raises(StorageCorrupt):
+        await backend.append(OWNER, "s", said(key="k"))
+    assert (await backend.append(OWNER, "whole", said())).message.seq == 2
+    assert len(await whole_log(backend, "whole")) == 2
+    await backend.close()
+
+
 async def test_a_path_that_can_not_be_made_raises_a_storage_error(tmp_path: Path):
     (tmp_path / "file").write_text("in the way")
     (tmp_path / "folder.db").mkdir()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 
 from cipher.errors import (
     BadRequest,
@@ -87,11 +88,14 @@ def translated_errors() -> Iterator[None]:
         raise translate(error) from error
 
 
-DRIVER_ERRORS = (apsw.Error, UnicodeEncodeError, OverflowError)
-"""What apsw raises: SQLite's errors, and Python's for a value that has no form in SQLite."""
+DRIVER_ERRORS = (apsw.Error, msgspec.DecodeError, UnicodeEncodeError, OverflowError)
+"""SQLite's own errors, those for JSON in a row that is none of ours, and those for a value that has
+no form in SQLite."""
 
 
-def translate(error: apsw.Error | UnicodeEncodeError | OverflowError) -> CipherError:
+def translate(
+    error: apsw.Error | msgspec.DecodeError | UnicodeEncodeError | OverflowError,
+) -> CipherError:
     """The error of our tree that says what an error of the driver means for the caller."""
     match error:
         case UnicodeEncodeError():
@@ -100,7 +104,7 @@ def translate(error: apsw.Error | UnicodeEncodeError | OverflowError) -> CipherE
             return BadRequest("The number is too large.")
         case apsw.FullError():
             return StorageFull()
-        case apsw.CorruptError() | apsw.NotADBError():
+        case apsw.CorruptError() | apsw.NotADBError() | msgspec.DecodeError():
             return StorageCorrupt()
         case apsw.ReadOnlyError():
             return ReadOnly()
