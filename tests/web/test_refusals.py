@@ -109,8 +109,6 @@ async def test_a_message_may_be_as_long_as_the_limit(
         b'{"title": "' + b"a" * 201 + b'"}',
         b'{"title": "\\u0000"}',
         b'{"metadata": []}',
-        b'{"metadata": {"a": "\\u0000"}}',
-        b'{"metadata": {"\\u0000": 1}}',
         b'{"metadata": {"a": ["\\ud800"]}}',
         b'{"metadata": {"a": ' + DEEP + b"}}",
         b"[1]",
@@ -129,7 +127,8 @@ async def test_metadata_beyond_its_limit_is_too_large(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    "body", [b"{", b'{"title": null}', b'{"pinned": 1}', b'{"archived": "yes"}', b'{"leafSeq": -1}']
+    "body",
+    [b"", b"{", b'{"title": null}', b'{"pinned": 1}', b'{"archived": "yes"}', b'{"leafSeq": -1}'],
 )
 async def test_a_change_that_is_none_is_refused(server: Server, session: str, body: bytes) -> None:
     refusal = await server.refusal("PATCH", f"/api/sessions/{session}", content=body)
@@ -173,7 +172,6 @@ async def test_an_address_with_wrong_parts_is_refused(server: Server, path: str)
         ("GET", "/assets/..%2f..%2fapp.py"),
         ("GET", "/%2e%2e/app.py"),
         ("GET", "/api/sessions/nope"),
-        ("PATCH", "/api/sessions/nope"),
         ("DELETE", "/api/sessions/nope"),
         ("DELETE", "/api/sessions/nope?purge=true"),
         ("POST", "/api/sessions/nope/load"),
@@ -187,9 +185,14 @@ async def test_what_is_not_there_is_not_found(server: Server, method: str, path:
     assert await server.refusal(method, path) == (404, "not_found")
 
 
-async def test_a_message_to_a_session_that_is_not_there_is_not_found(server: Server) -> None:
-    body = {"content": "Hi"}
-    refusal = await server.refusal("POST", "/api/sessions/nope/messages", json=body)
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [("POST", "/messages", {"content": "Hi"}), ("PATCH", "", {"title": "Hi"})],
+)
+async def test_what_is_sent_to_a_session_that_is_not_there_is_not_found(
+    server: Server, method: str, path: str, body: dict[str, str]
+) -> None:
+    refusal = await server.refusal(method, f"/api/sessions/nope{path}", json=body)
     assert refusal == (404, "not_found")
 
 

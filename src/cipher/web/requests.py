@@ -12,17 +12,26 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
-from cipher.model import MAX_CONTENT_CHARS, MAX_TITLE_CHARS
+from cipher.model import MAX_CONTENT_CHARS, MAX_TITLE_CHARS, Identifier
 
 MAX_SEQ = 2**53 - 1
 """The largest integer that every JSON reader holds exactly."""
 
-# Without the look-ahead, `$` would let a newline follow.
-Identifier = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_-]{1,64}$(?!\n)")]
 Seq = Annotated[int, Meta(ge=0, le=MAX_SEQ)]
-Title = Annotated[str, Meta(max_length=MAX_TITLE_CHARS)]
-Content = Annotated[str, Meta(extra_json_schema={"minLength": 1, "maxLength": MAX_CONTENT_CHARS})]
-"""Message text; `strict.check_content` holds it to its limits, with an error of its own."""
+Title = Annotated[
+    str, Meta(max_length=MAX_TITLE_CHARS, extra_json_schema={"pattern": "^[^\\u0000]*$"})
+]
+Content = Annotated[
+    str,
+    Meta(
+        extra_json_schema={
+            "minLength": 1,
+            "pattern": "^[^\\u0000]*$",
+            "description": f"At most {MAX_CONTENT_CHARS:,} characters.",
+        }
+    ),
+]
+"""Message text; `strict.check_content` holds it to its limits, with errors of its own."""
 
 WhenBusy = Literal["enqueue", "reject", "interrupt"]
 

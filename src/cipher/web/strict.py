@@ -2,7 +2,7 @@
 
 Owns the limits on shape (depth, types, characters); sizes are bounded before the bytes get here.
 Promises that nothing but `BadRequest` and its kin comes out, whatever goes in, and that no decoded
-text holds a NUL or half a surrogate pair: neither can be stored or sent on.
+text holds half a surrogate pair, which could be neither stored nor sent on.
 """
 
 from __future__ import annotations
@@ -88,20 +88,12 @@ def check_text(name: str, text: str) -> None:
 
 
 def check_metadata(metadata: dict[str, Any]) -> None:
-    """Refuse metadata that can not be stored everywhere. Raises: BadRequest, TooLarge."""
-    encoded = msgspec.json.encode(metadata)
-    if len(encoded) > MAX_METADATA_BYTES:
+    """Refuse metadata beyond its limit; what it may hold is the storage's to say.
+
+    Raises: TooLarge.
+    """
+    if len(msgspec.json.encode(metadata)) > MAX_METADATA_BYTES:
         raise TooLarge(f"metadata: at most {MAX_METADATA_BYTES:,} bytes of JSON.")
-    if rb"\u0000" in encoded and _has_nul(metadata):
-        raise BadRequest("metadata: the character NUL is not allowed.")
-
-
-def _has_nul(value: object) -> bool:
-    if isinstance(value, str):
-        return "\0" in value
-    if isinstance(value, dict):
-        return any(_has_nul(key) or _has_nul(item) for key, item in value.items())
-    return isinstance(value, list) and any(map(_has_nul, value))
 
 
 def _unreadable(raw: bytes) -> BadRequest:

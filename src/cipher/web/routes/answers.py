@@ -54,9 +54,11 @@ def refuse(error: CipherError) -> Answer:
     return refusal
 
 
-async def read_body(request: Request, decoder: msgspec.json.Decoder[Shape]) -> Shape:
-    """The request's JSON body; no body at all is an empty object. Raises: BadRequest, TooLarge."""
-    return read_json(await request.body() or b"{}", decoder)
+async def read_body(
+    request: Request, decoder: msgspec.json.Decoder[Shape], *, absent: bytes = b""
+) -> Shape:
+    """The request's JSON body, `absent` where there is none. Raises: BadRequest, TooLarge."""
+    return read_json(await request.body() or absent, decoder)
 
 
 _REFUSAL: Final[dict[int | str, dict[str, Any]]] = {

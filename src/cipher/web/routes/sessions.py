@@ -112,7 +112,7 @@ class SessionRoutes:
 
     async def create(self, request: Request, key: IdempotencyKey = None) -> Answer:
         """Make a session. With an `Idempotency-Key`, asking again returns the session as it is."""
-        wish = await read_body(request, _create)
+        wish = await read_body(request, _create, absent=b"{}")
         check_text("title", wish.title)
         check_metadata(wish.metadata)
         session_id = wish.session_id or (key and _id_from(key)) or None

@@ -39,7 +39,7 @@ _UPLOAD = {
     "requestBody": {
         "required": True,
         "description": "An export of ours, OpenAI-style JSONL, ShareGPT, or ChatGPT's export.",
-        "content": {"application/octet-stream": {"schema": {"type": "string"}}},
+        "content": {"application/octet-stream": {"schema": {"type": "string", "minLength": 1}}},
     }
 }
 
@@ -89,7 +89,7 @@ class TransferRoutes:
             report = await import_stream(self._database, LOCAL_OWNER, body)
         if report.in_vain:
             why = report.skipped[0].reason if report.skipped else "the file is empty"
-            raise BadRequest(f"There is no conversation in this file: {why}.")
+            raise BadRequest(f"There is no conversation in this file: {why.rstrip('.')}.")
         await self._announce(report.sessions[:_MAX_NEWS])
         return answer(report)
 
