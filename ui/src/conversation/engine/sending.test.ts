@@ -215,6 +215,34 @@ describe('sends', () => {
     expect(bench.sent).toEqual(['one', 'two', 'three']);
   });
 
+  it('are not overtaken by one that is made before they were read', async () => {
+    const database = new OfflineDatabase('overtaken');
+    const killed = new Bench(database);
+    killed.engine.show('s');
+    killed.engine.verbs.send('old');
+    const bench = new Bench(database);
+    bench.clock.advance(1);
+    bench.online();
+    bench.engine.show('s');
+    bench.engine.verbs.send('new');
+    bench.engine.show(null);
+    await vi.waitFor(() => expect(bench.sent).toEqual(['old']));
+    bench.store('old', 1);
+    expect(bench.sent).toEqual(['old', 'new']);
+  });
+
+  it('do not wait for a database that hangs', () => {
+    const database = new OfflineDatabase('hangs');
+    vi.spyOn(database, 'run').mockReturnValue(new Promise(() => {}));
+    const bench = new Bench(database).online();
+    bench.engine.show('s');
+    bench.engine.verbs.send('hello');
+    bench.engine.show(null);
+    expect(bench.sent).toEqual([]);
+    bench.clock.advance(2_000);
+    expect(bench.sent).toEqual(['hello']);
+  });
+
   it('leave the outbox with their ack, so that the next visit sends nothing', async () => {
     const database = new OfflineDatabase('acked');
     const before = new Bench(database).online();

@@ -120,6 +120,7 @@ it('every send is stored exactly once and in order, through any losses and kille
       const clock = new ManualClock();
       const server = new StoringServer();
       let tab = new Tab(server, clock);
+      await tab.sender.start();
       const sent: Record<string, string[]> = { a: [], b: [] };
       let count = 0;
       for (const move of steps) {

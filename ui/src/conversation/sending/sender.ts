@@ -16,6 +16,8 @@ import type { WireError } from '../../wire/types';
 import { PendingList, type Entry } from './pending';
 
 const ACK_WITHIN_MS = 10_000;
+/** A browser's database may hang; what it keeps then goes out on another visit. */
+const LOAD_WITHIN_MS = 2_000;
 const MENDED_BY_TIME = new Set(['storage_unavailable', 'storage_full', 'read_only', 'rate_limited', 'draining']);
 /** These concern every send, not only the one that was refused. */
 const CONCERNS_ALL = new Set(['storage_unavailable', 'rate_limited', 'draining']);
@@ -37,16 +39,20 @@ export interface SenderPorts {
 
 export class Sender {
   readonly pending = new PendingList();
+  private opened = false;
   private heldUntil = 0;
   private callOffPump = () => {};
 
   constructor(private readonly ports: SenderPorts) {}
 
-  /** Takes up what earlier visits left. */
+  /** Takes up what earlier visits left; until it is there, nothing newer overtakes it. */
   async start(): Promise<void> {
-    for (const item of await this.ports.outbox.load(this.ports.clock.now())) this.pending.add(item);
+    const { clock, outbox } = this.ports;
+    const callOff = clock.after(LOAD_WITHIN_MS, () => this.open());
+    for (const item of await outbox.load(clock.now())) this.pending.add(item);
+    callOff();
     this.ports.changed();
-    this.pump();
+    this.open();
   }
 
   add(item: OutboxItem): void {
@@ -59,6 +65,7 @@ export class Sender {
   /** Puts on the wire whatever may go now. */
   pump(): void {
     const { clock } = this.ports;
+    if (!this.opened) return;
     this.callOffPump();
     let wakeAt = Infinity;
     for (const entry of this.pending.next()) {
@@ -130,6 +137,11 @@ export class Sender {
     this.ports.outbox.put(item);
     this.pending.update(entry, { item, state: 'waiting', notBefore: 0 });
     this.ports.changed();
+    this.pump();
+  }
+
+  private open(): void {
+    this.opened = true;
     this.pump();
   }
 
