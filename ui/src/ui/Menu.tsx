@@ -2,7 +2,8 @@
  * A menu of actions beside the button that opened it; loaded when the first one opens.
  *
  * Follows the menu-button pattern: arrows, Home and End move, letters jump, Enter and Space act,
- * Escape and Tab close, and focus returns to the opener unless the action took it elsewhere.
+ * Escape and Tab close, and focus returns to the opener unless the action took it elsewhere. Drawn in
+ * the opener's own part of the page, so that it belongs to the drawer when that is modal.
  */
 import { useEffect, useLayoutEffect, useRef } from 'react';
 import type { KeyboardEvent, ReactNode } from 'react';
@@ -115,6 +116,6 @@ export function Menu({ label, opener, actions, onClose }: MenuProps) {
         </button>
       ))}
     </div>,
-    document.body,
+    opener.closest('main, [role="complementary"], [role="dialog"]') ?? document.body,
   );
 }

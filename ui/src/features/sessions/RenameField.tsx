@@ -50,7 +50,7 @@ export function RenameField({ title, onDone }: RenameFieldProps) {
       onChange={(event) => setText(event.target.value)}
       onKeyDown={onKeyDown}
       onBlur={() => finish(true, false)}
-      className="h-full w-full rounded-medium border border-accent bg-raised px-2 text-ui outline-offset-[-2px]"
+      className="h-full w-full rounded-medium border border-accent bg-raised px-[7px] text-ui outline-offset-[-2px]"
     />
   );
 }
