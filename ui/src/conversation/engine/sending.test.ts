@@ -12,7 +12,7 @@ describe('the first message', () => {
     const bench = new Bench();
     bench.engine.show(null);
     bench.engine.verbs.send('hello');
-    expect(bench.lines).toEqual(['sending: hello']);
+    expect(bench.lines).toEqual(['waiting: hello']);
     expect(bench.view?.phase).toBe('ready');
     expect(bench.visited).toEqual([bench.view?.sessionId]);
   });
@@ -168,7 +168,7 @@ describe('sends', () => {
     bench.engine.show(null);
     bench.engine.start(true);
     bench.server.end.welcome({ limits: { maxContent: 10, maxFrame: 100_000, inflight: 16, perMinute: 120 } });
-    expect(bench.sent).toEqual(['short']);
+    await vi.waitFor(() => expect(bench.sent).toEqual(['short']));
   });
 
   it('that are refused stay with their reason, hold nobody up, and can be sent again or discarded', async () => {
@@ -222,10 +222,11 @@ describe('sends', () => {
     killed.engine.verbs.send('old');
     const bench = new Bench(database);
     bench.clock.advance(1);
-    bench.online();
+    bench.engine.start(true);
     bench.engine.show('s');
     bench.engine.verbs.send('new');
     bench.engine.show(null);
+    bench.server.end.welcome();
     await vi.waitFor(() => expect(bench.sent).toEqual(['old']));
     bench.store('old', 1);
     expect(bench.sent).toEqual(['old', 'new']);
