@@ -1,5 +1,36 @@
-"""What the storage tests share: assertions inside the contract suite explain themselves too."""
+"""What the storage tests share: a disk that can fail, a SQLite file on it, and the contract suite.
+
+Assertions inside the suite explain themselves like those of a test module.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite("tests.storage.contract", "tests.storage.samples")
+pytest.register_assert_rewrite(
+    "tests.storage.contract", "tests.storage.comparison", "tests.storage.samples"
+)
+
+from cipher.storage.sqlite import SqliteDatabase  # noqa: E402 - after the rewriting is set up
+from tests.storage.disk import Disk  # noqa: E402
+
+
+@pytest.fixture
+def disk() -> Iterator[Disk]:
+    disk = Disk()
+    yield disk
+    disk.let_go()
+    disk.close()
+
+
+@pytest.fixture
+async def database(tmp_path: Path, disk: Disk) -> AsyncIterator[SqliteDatabase]:
+    backend = SqliteDatabase(tmp_path / "sessions.db", vfs=disk.name)
+    await backend.open()
+    yield backend
+    disk.let_go()
+    disk.full = disk.broken = False
+    await backend.close()

@@ -7,7 +7,10 @@ files that a machine would find which lost its power right now.
 
 from __future__ import annotations
 
+import asyncio
 import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -20,18 +23,17 @@ from cipher.model import new_id
 class Disk(apsw.VFS):
     """A VFS to name in `SqliteDatabase(path, vfs=disk.name)`; `close` takes it out of SQLite.
 
-    `syncs` counts the syncs of the WAL. While `gate` is cleared, a sync waits before it happens,
-    and `waiting` says that one does. `full` fails writes for want of space, `broken` fails syncs.
+    `syncs` counts those of the WAL. `full` fails writes for want of space, `broken` fails syncs.
     """
 
     def __init__(self) -> None:
         self.name = f"disk-{new_id()}"
         self.syncs = 0
-        self.gate = threading.Event()
-        self.gate.set()
-        self.waiting = threading.Event()
         self.full = False
         self.broken = False
+        self._gate = threading.Event()
+        self._gate.set()
+        self._waiting = threading.Event()
         self.lock = threading.Lock()
         self.stored: dict[str, StoredFile] = {}
         super().__init__(self.name, "")
@@ -49,6 +51,27 @@ class Disk(apsw.VFS):
         with self.lock:
             for name, stored in self.stored.items():
                 (folder / Path(name).name).write_bytes(stored.survivors(luck))
+
+    def hold_syncs(self) -> None:
+        """From now on a sync waits before it happens, until `let_go`."""
+        self._gate.clear()
+
+    @asynccontextmanager
+    async def held_sync(self) -> AsyncIterator[None]:
+        """Inside the block a sync is under way that has not happened yet."""
+        assert await asyncio.to_thread(self._waiting.wait, 20)
+        try:
+            yield
+        finally:
+            self.let_go()
+
+    def let_go(self) -> None:
+        self._gate.set()
+
+    def pass_gate(self) -> None:
+        if not self._gate.is_set():
+            self._waiting.set()
+            assert self._gate.wait(timeout=30)
 
     def close(self) -> None:
         self.unregister()
@@ -97,9 +120,7 @@ class DiskFile(apsw.VFSFile):
             self._stored.pending.append(size)
 
     def xSync(self, flags: int) -> None:  # noqa: N802
-        if not self._disk.gate.is_set():
-            self._disk.waiting.set()
-            self._disk.gate.wait(timeout=30)
+        self._disk.pass_gate()
         if self._disk.broken:
             raise apsw.IOError("the disk does not answer")
         super().xSync(flags)

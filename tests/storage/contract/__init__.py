@@ -5,6 +5,7 @@ come along. Each module here holds the promises about one subject. What only one
 stands in the tests of that backend.
 """
 
+from tests.storage.contract.answers import AnswerPromises
 from tests.storage.contract.concurrency import ConcurrencyPromises
 from tests.storage.contract.imports import ImportPromises
 from tests.storage.contract.lifecycle import LifecyclePromises
@@ -26,6 +27,7 @@ class StorageContract(
     MessagePromises,
     TextPromises,
     TurnPromises,
+    AnswerPromises,
     ImportPromises,
     ConcurrencyPromises,
 ):
