@@ -13,14 +13,10 @@ import { Scanner, type Segment } from './scanner';
 import { settle, settledLength } from './tail';
 
 export interface Snapshot {
-  /** Finished blocks in runs of `runLength`; a run never changes. */
-  runs: readonly (readonly Block[])[];
-  /** The blocks after them; while the text grows, the last may change. */
-  rest: readonly Block[];
+  /** Blocks that did not change are the same objects as before. */
+  blocks: readonly Block[];
   definitions: Definitions;
 }
-
-export const runLength = 32;
 
 /** A last block longer than this is read again only when it has grown by a twelfth. */
 const eagerLength = 6_000;
@@ -55,8 +51,7 @@ export class MarkdownDocument {
 
 class State {
   #scanner = new Scanner();
-  #runs: Block[][] = [];
-  #rest: Block[] = [];
+  #blocks: Block[] = [];
   #outline = new Outline();
   #definitions: Definitions = new Map();
   #reader = new SegmentReader(this.#outline);
@@ -78,10 +73,7 @@ class State {
     this.#definitions = this.#with(reading.definitions);
     this.#reader = new SegmentReader(this.#outline);
     this.#last = null;
-    for (const block of reading.blocks) {
-      this.#rest.push(block);
-      if (this.#rest.length === runLength) this.#runs = [...this.#runs, this.#rest.splice(0)];
-    }
+    this.#blocks.push(...reading.blocks);
   }
 
   /** Reads a text that may still change, and a long one less often the longer it is. */
@@ -103,6 +95,6 @@ class State {
   }
 
   #snapshot(blocks: readonly Block[], definitions: Definitions): Snapshot {
-    return { runs: this.#runs, rest: [...this.#rest, ...blocks], definitions };
+    return { blocks: [...this.#blocks, ...blocks], definitions };
   }
 }

@@ -52,7 +52,7 @@ export function readDisplay(src: string, live: boolean): Formula | null {
   const to = paragraph.indexOf(closer, from);
   if (to < 0) {
     if (!live || paragraph.length < src.trimEnd().length) return null;
-    return { raw: src, tex: src.slice(from).trim(), display: true, open: true };
+    return { raw: src, tex: src.slice(from).replace(/[$\\]$/, '').trim(), display: true, open: true };
   }
   const after = restOfLine.exec(paragraph.slice(to + closer.length));
   const tex = paragraph.slice(from, to).trim();

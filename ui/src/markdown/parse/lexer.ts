@@ -20,7 +20,7 @@ import * as formula from './formula';
 export const deepestNesting = 12;
 
 /** Inline text longer than this, or with more marks than this, is not read for emphasis or links. */
-const longestInline = 16_000;
+const longestInline = 10_000;
 const mostMarks = 3_000;
 const marks = /[*_~[\]`<$\\!&@]/g;
 

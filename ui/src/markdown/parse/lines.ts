@@ -58,3 +58,13 @@ export function expandIndent(line: string, column = 0): string {
     return ' '.repeat(width - column);
   });
 }
+
+/** Whether a line of `text` has more than `most` characters. */
+export function hasLongLine(text: string, most: number): boolean {
+  for (let at = 0; text.length - at > most; ) {
+    const end = text.indexOf('\n', at);
+    if (end < 0 || end - at > most) return true;
+    at = end + 1;
+  }
+  return false;
+}

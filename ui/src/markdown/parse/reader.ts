@@ -16,11 +16,14 @@ import {
   type Table,
 } from './blocks';
 import { lexBlocks, type Definitions } from './lexer';
-import { closesFence } from './lines';
+import { closesFence, hasLongLine } from './lines';
 import type { Segment } from './scanner';
 
+/** What marked reads in one go at most: beyond, its time grows with length times lines. */
 const longestBlock = 48_000;
 const longestLine = 16_000;
+const mostWork = 40_000_000;
+const rowsAtOnce = 64;
 
 export interface Reading {
   blocks: readonly Block[];
@@ -36,22 +39,18 @@ const none: Definitions = new Map();
 
 /** Reads `text` with marked, or as plain text if it is too long for that. */
 export function readText(text: string, outline: Outline, live = false): Reading {
-  if (text.length > longestBlock || hasLongLine(text)) {
-    const plain = text.replace(/^\n+|\n+$/g, '');
-    return { blocks: [{ kind: 'plain', text: plain }], definitions: none, outline };
+  if (isTooLong(text)) {
+    const plain: Block = { kind: 'plain', text: text.replace(/^\n+/, '').trimEnd() };
+    return { blocks: [plain], definitions: none, outline };
   }
   const lexed = lexBlocks(text, live);
   const after = outline.copy();
   return { blocks: toBlocks(lexed, after), definitions: lexed.definitions, outline: after };
 }
 
-function hasLongLine(text: string): boolean {
-  for (let at = 0; text.length - at > longestLine; ) {
-    const end = text.indexOf('\n', at);
-    if (end < 0 || end - at > longestLine) return true;
-    at = end + 1;
-  }
-  return false;
+function isTooLong(text: string): boolean {
+  if (text.length > longestBlock || hasLongLine(text, longestLine)) return true;
+  return text.length > 1_000 && text.length * text.split('\n').length > mostWork;
 }
 
 /** Reads a fence that starts at the margin; null if it is indented, which is left to marked. */
@@ -123,12 +122,14 @@ export class SegmentReader {
     const { start, parts } = segment;
     const head = source.slice(start, parts[0]);
     const end = source.indexOf('\n', parts.at(-1)) + 1;
-    if (this.#done < parts.length) {
-      const table = readText(head + source.slice(parts[this.#done], end), this.#outline).blocks[0];
-      if (table?.kind !== 'table' || table.rows.length !== parts.length - this.#done) return this.#giveUp();
+    while (this.#done < parts.length) {
+      const next = Math.min(parts.length, this.#done + rowsAtOnce);
+      const text = head + source.slice(parts[this.#done], parts[next] ?? end);
+      const table = readText(text, this.#outline).blocks[0];
+      if (table?.kind !== 'table' || table.rows.length !== next - this.#done) return this.#giveUp();
       this.#table ??= table;
       this.#rows.push(...table.rows);
-      this.#done = parts.length;
+      this.#done = next;
     }
     const tail = source.slice(end, to).trim() ? read(head + source.slice(end, to), this.#outline).blocks : [];
     const { align, head: cells } = this.#table!;

@@ -9,15 +9,18 @@ import type { Segment } from './scanner';
 
 const lead = String.raw`^(?:[ \t]*>)*[ \t]*(?:(?:[-*+]|\d{1,9}[.)])[ \t]+)*`;
 const barePrefix = new RegExp(
-  `${lead}(?:[-=]+|[*_+]{1,3}|\\d{1,9}[.)]?|#{1,6}|>|\\||\\[[ xX]?\\]?|(?:\`{1,2}|~{1,2}))?[ \\t]*$`,
+  `${lead}(?:[-=]+|[*_+]{1,3}|\\d{1,9}[.)]?|#{1,6}|>|\\||\\[[ xX]?\\]?|(?:\`{1,2}|~{1,2})|\\$|\\\\)?[ \\t]*$`,
 );
 const halfFence = new RegExp(`${lead}(?:\`{3,}[^\`]*|~{3,}.*)$`);
+
+/** No beginning of a mark is longer. */
+const longestMark = 200;
 
 /** How much of `source` can be drawn already; the rest is the beginning of a mark. */
 export function settledLength(source: string, open: Readonly<Segment>): number {
   const start = Math.max(source.lastIndexOf('\n') + 1, open.start);
   const line = source.slice(start);
-  if (!line) return source.length;
+  if (!line || line.length > longestMark) return source.length;
   if (open.fence && start > open.start) {
     const mark = /^ {0,3}(`+|~+)$/.exec(line)?.[1];
     const half = mark && mark[0] === open.fence.mark[0] && mark.length < open.fence.mark.length;
@@ -31,19 +34,29 @@ const halfDelimiter = /^[ \t]*\|[ \t:|-]*$/;
 
 /** Gives the head of a table its delimiter row before that is written, so that it never is prose. */
 export function settle(text: string): string {
-  const rows = text.split('\n');
-  const last = rows.length - 1;
-  const isHead = (at: number) =>
-    rowStart.test(rows[at] ?? '') && !rowStart.test(rows[at - 1] ?? '') && /[^\s|:-]/.test(rows[at]!);
-  const head = isHead(last) ? last : isHead(last - 1) && isHalfDelimiter(rows, last) ? last - 1 : -1;
-  if (head < 0 || /^\s*(?:`{3}|~{3})/m.test(text)) return text;
-  const indent = /^[ \t]*/.exec(rows[head]!)![0];
-  return [...rows.slice(0, head + 1), `${indent}|${'---|'.repeat(columns(rows[head]!))}`].join('\n');
+  const start = (end: number) => (end < 0 ? -1 : text.lastIndexOf('\n', end - 1) + 1);
+  const last = start(text.length);
+  const before = start(last - 1);
+  const tail = text.slice(last);
+  const head = before < 0 ? '' : text.slice(before, last - 1);
+  const earlier = before > 0 ? text.slice(start(before - 1), before - 1) : '';
+  if (isHead(tail, head)) return withDelimiter(text, tail, text.length);
+  if (isHead(head, earlier) && isHalfDelimiter(tail, head)) return withDelimiter(text, head, last - 1);
+  return text;
 }
 
-function isHalfDelimiter(rows: readonly string[], at: number): boolean {
-  const row = rows[at]!;
-  return row === '' || (halfDelimiter.test(row) && columns(row) <= columns(rows[at - 1]!));
+function isHead(line: string, before: string): boolean {
+  return rowStart.test(line) && !rowStart.test(before) && /[^\s|:-]/.test(line);
+}
+
+function isHalfDelimiter(line: string, head: string): boolean {
+  return line === '' || (halfDelimiter.test(line) && columns(line) <= columns(head));
+}
+
+function withDelimiter(text: string, head: string, end: number): string {
+  if (/^\s*(?:`{3}|~{3})/m.test(text)) return text;
+  const indent = /^[ \t]*/.exec(head)![0];
+  return `${text.slice(0, end)}\n${indent}|${'---|'.repeat(columns(head))}`;
 }
 
 function columns(row: string): number {

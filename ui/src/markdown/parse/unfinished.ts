@@ -11,6 +11,9 @@ import { readInline } from './formula';
 const nearEnd = 240;
 const longestEmphasis = 1_000;
 
+/** What only mathematics begins with. */
+const unfinishedFormula = /^(?:\\[([]|\$\$|\$(?:\\[a-zA-Z]|[a-zA-Z]{1,2}(?:[_^({=+<>,' -]|$)|[({]))/;
+
 interface Mark {
   character: string;
   length: number;
@@ -53,9 +56,9 @@ function step(text: string, at: number, scan: Scan): number {
   if (character === '\\' || character === '$') {
     const formula = readInline(text.slice(at, at + 2_000), text[at - 1] ?? '');
     if (formula) return at + formula.raw.length;
-    if (character === '$') return at + 1;
-    if (at === text.length - 1) scan.cuts.push([at, at + 1]);
-    return at + 2;
+    const unfinished = text.length - at < nearEnd && unfinishedFormula.test(text.slice(at));
+    if (unfinished || at === text.length - 1) return cutRest(text, at, scan);
+    return at + (character === '$' ? 1 : 2);
   }
   if (character === '`') return takeCode(text, at, scan);
   if (character === '[') scan.brackets.push({ at, image: text[at - 1] === '!' });
@@ -63,6 +66,11 @@ function step(text: string, at: number, scan: Scan): number {
   else if (character === ']') return takeLinkEnd(text, at, scan);
   else if (character === '*' || character === '_' || character === '~') return takeMark(text, at, scan);
   return at + 1;
+}
+
+function cutRest(text: string, at: number, scan: Scan): number {
+  scan.cuts.push([at, text.length]);
+  return text.length;
 }
 
 function runLength(text: string, at: number): number {
@@ -80,11 +88,9 @@ function takeCode(text: string, at: number, scan: Scan): number {
   }
   if (text.length - at > nearEnd && text.length - at > length) return at + length;
   const rest = text.slice(at + length);
-  if (!rest.trim()) scan.cuts.push([at, text.length]);
-  else {
-    const half = /`+$/.exec(rest)?.[0].length ?? 0;
-    scan.code = half < length ? '`'.repeat(length - half) : ' ' + '`'.repeat(length);
-  }
+  if (!rest.trim()) return cutRest(text, at, scan);
+  const half = /`+$/.exec(rest)?.[0].length ?? 0;
+  scan.code = half < length ? '`'.repeat(length - half) : ' ' + '`'.repeat(length);
   return text.length;
 }
 
