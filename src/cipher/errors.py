@@ -13,7 +13,7 @@
     │   ├── MessageNotFound
     │   └── TurnNotFound
     ├── SessionExists              session_exists    the id is taken, or was once
-    ├── SessionBusy                session_busy      a turn is running and the caller asked not to wait
+    ├── SessionBusy                session_busy      a turn runs and the caller asked not to wait
     ├── IdempotencyConflict        idempotency_conflict
     ├── RateLimited                rate_limited
     ├── StorageError
