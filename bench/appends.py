@@ -156,7 +156,11 @@ async def bare(folder: Path, turns: int) -> dict[str, float]:
             now = int(time.time() * 1000)
             key, status, attempt = (new_id(), None, None) if role == "user" else (None, "ok", 1)
             row = (session, seq, seq - 1, new_id(), key, turn_id, attempt, role, status, data, now)
-            end = (open_turn, (turn_id, session, seq)) if key else (close_turn, (seq, session, turn_id))
+            end = (
+                (open_turn, (turn_id, session, seq))
+                if key
+                else (close_turn, (seq, session, turn_id))
+            )
             done: asyncio.Future[None] = loop.create_future()
             jobs.put(([(insert, row), (update, ("t", seq, seq, seq, now, session)), end], done))
             await done
@@ -194,8 +198,6 @@ async def count_syncs(folder: Path, turns: int) -> dict[str, float]:
     """Syncs and transactions of a run of ours; slower, so its times are not used."""
     vfs = CountingVFS()
     await ours(folder, turns, vfs="counting")
-    commits = apsw.Connection(str(folder / "ours.db"))
-    commits.close()
     return {
         "wal_syncs": vfs.syncs["wal"],
         "database_syncs": vfs.syncs["db"],

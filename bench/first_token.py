@@ -1,4 +1,4 @@
-"""The first token, and the bytes of every further one: our socket beside the endpoint read directly.
+"""The first token and the bytes of the others: our socket beside the endpoint read directly.
 
 A paced endpoint on loopback (OpenAI's wire format) answers with the same tokens to a plain HTTP
 client and, through a real `cipher serve`, to a `sessions.v1` socket. Both are asked in turn; the

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import tempfile
 import time
@@ -78,9 +77,7 @@ async def append_costs(manager: SessionManager, names: dict[int, str]) -> dict[s
     """Median milliseconds of a durable append, by the length of the log it goes to."""
 
     async def append(session: ConversationSession) -> float:
-        message = NewMessage(
-            id=new_id(), role="user", parts=text_parts(TEXT), timestamp=utc_now()
-        )
+        message = NewMessage(id=new_id(), role="user", parts=text_parts(TEXT), timestamp=utc_now())
         began = time.perf_counter()
         await session.append(message)
         return (time.perf_counter() - began) * 1e3
@@ -119,7 +116,7 @@ async def measure(folder: Path, sessions: int, messages: int) -> dict[str, objec
         "list_of_20": await milliseconds(lambda: manager.list("local", limit=20), 300),
         "stats_over_all": await milliseconds(lambda: manager.stats("local"), 10),
         "append_ms_by_length": await append_costs(manager, names),
-        "database_bytes": os.stat(folder / "reads.db").st_size,
+        "database_bytes": (folder / "reads.db").stat().st_size,
         "sessions": sessions,
         "messages_in_the_longest": lengths[-1],
     }
