@@ -139,11 +139,16 @@ function TableView({ table, live, dir }: TableViewProps) {
       <table dir={dir}>
         <thead>
           <tr>
-            {table.head.map((text, index) => (
-              <th key={index} scope="col" className={aligned(table.align[index])}>
-                <InlineText text={text} live={live && empty} />
-              </th>
-            ))}
+            {table.head.map((text, index) =>
+              // A heading without words is none, though its place in the row is kept.
+              text.trim() === '' ? (
+                <td key={index} />
+              ) : (
+                <th key={index} scope="col" className={aligned(table.align[index])}>
+                  <InlineText text={text} live={live && empty} />
+                </th>
+              ),
+            )}
           </tr>
         </thead>
         {!empty && (
