@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { navigate } from 'wouter/use-browser-location';
 import { asked, emptyStage, now, setStage } from '../../screens/stage';
 import type { ConversationView } from '../conversation/view';
+import type { Message } from '../wire/types';
 import { Shell } from './Shell';
 
 vi.mock('../features/chat/use-chat', () => import('../../screens/stage'));
@@ -92,6 +93,22 @@ describe('the shell', { timeout: 20_000 }, () => {
     });
     expect(screen.getByRole('textbox', { name: 'Message' })).toBe(composer);
     expect(document.activeElement).toBe(composer);
+  });
+
+  it('renders no message again while one types', async () => {
+    const message: Message = {
+      id: 'm', seq: 1, parentSeq: 0, role: 'assistant', content: 'Fair Winds', parts: [], timestamp: now, status: 'complete',
+    };
+    setStage({ view: view({ items: [{ kind: 'message', key: 'a', message, retryTurnId: null }] }) });
+    navigate('/s/boat');
+    await drawAt(1440);
+    await screen.findByText('Fair Winds');
+    // Every row writes its time; a row that renders again would write it again.
+    const rendered = vi.spyOn(Date.prototype, 'toISOString');
+    const composer = screen.getByRole<HTMLTextAreaElement>('textbox', { name: 'Message' });
+    for (const text of ['a', 'an', 'and']) fireEvent.change(composer, { target: { value: text } });
+    expect(composer.value).toBe('and');
+    expect(rendered).not.toHaveBeenCalled();
   });
 
   it('says that a session is not there, and leads on', async () => {
