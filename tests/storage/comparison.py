@@ -62,8 +62,8 @@ class Comparison(RuleBasedStateMachine):
 
     @initialize(title=texts, given=metadata)
     def begin(self, title: str, given: dict[str, int]) -> None:
-        self.runner.run(self.subject.open())
-        self.runner.run(self.model.open())
+        self.run(self.subject.open())
+        self.run(self.model.open())
         for name in SESSIONS:
             self.both("create_session", OWNER, name, title=title, metadata=given, at=at(0))
 
@@ -71,7 +71,7 @@ class Comparison(RuleBasedStateMachine):
         try:
             self.everything_is_the_same()
         finally:
-            self.runner.run(self.subject.close())
+            self.run(self.subject.close())
             self.runner.close()
 
     @rule(
@@ -126,7 +126,7 @@ class Comparison(RuleBasedStateMachine):
 
     @rule(data=st.data(), text=texts, moment=moments, status=endings)
     def finish(self, data: Any, **fields: Any) -> None:
-        waiting = self.runner.run(self.model.unfinished_turns())
+        waiting = self.run(self.model.unfinished_turns())
         if waiting:
             owned = data.draw(st.sampled_from(waiting))
             turn = owned.turn
@@ -231,8 +231,8 @@ class Comparison(RuleBasedStateMachine):
 
     def both(self, verb: str, *args: Any, **options: Any) -> Any:
         """Call a verb on both and compare; returns what both gave."""
-        found = self.runner.run(_outcome(getattr(self.subject, verb)(*args, **options)))
-        expected = self.runner.run(_outcome(getattr(self.model, verb)(*args, **options)))
+        found = self.run(_outcome(getattr(self.subject, verb)(*args, **options)))
+        expected = self.run(_outcome(getattr(self.model, verb)(*args, **options)))
         assert _comparable(found) == _comparable(expected), f"{verb}{args}{options}"
         return found
 
@@ -240,12 +240,15 @@ class Comparison(RuleBasedStateMachine):
         """Compare where the order across sessions is no promise; that within one is kept."""
         found, expected = (
             sorted(
-                _comparable(self.runner.run(getattr(backend, verb)(*args, **options))),
+                _comparable(self.run(getattr(backend, verb)(*args, **options))),
                 key=lambda one: one["turn"]["sessionId"] if "turn" in one else one["id"],
             )
             for backend in (self.subject, self.model)
         )
         assert found == expected, f"{verb}{args}{options}"
+
+    def run(self, verb: Awaitable[Any]) -> Any:
+        return self.runner.get_loop().run_until_complete(verb)
 
     def fresh(self, kind: str) -> str:
         self.made += 1

@@ -32,8 +32,8 @@ class SqliteComparison(Comparison):
 
     @rule()
     def reopen(self) -> None:
-        self.runner.run(self.subject.close())
-        self.runner.run(self.subject.open())
+        self.run(self.subject.close())
+        self.run(self.subject.open())
 
     def teardown(self) -> None:
         super().teardown()
