@@ -47,8 +47,6 @@ def read_json(raw: bytes, decoder: msgspec.json.Decoder[Shape]) -> Shape:
         return decoder.decode(raw)
     except msgspec.ValidationError as error:
         raise WrongShape(_complaint(str(error))) from error
-    except RecursionError as error:
-        raise BadRequest(f"The JSON is nested deeper than {MAX_DEPTH} levels.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _unreadable(raw) from error
 
@@ -100,7 +98,7 @@ def _unreadable(raw: bytes) -> BadRequest:
     # The strict decoder refuses `"\ud800"`, which is JSON by its grammar but not text.
     try:
         json.loads(raw)
-    except (ValueError, RecursionError):
+    except ValueError:
         return NotJson()
     return BadRequest("The text holds half a surrogate pair or a number that is out of range.")
 

@@ -88,12 +88,11 @@ class Hub:
 
 
 def _deliver(listeners: dict[int, Listener], event: Event) -> None:
-    if not listeners:
-        return
-    try:
-        frame = event_frame(event)
-        for listener in tuple(listeners.values()):
+    frame: Frame | None = None
+    for listener in tuple(listeners.values()):
+        try:
+            frame = frame or event_frame(event)
             listener.receive(event, frame)
-    except Exception:
-        # The publisher has committed and must go on; the log heals what a listener missed.
-        log.exception("event not delivered", event_type=event.type)
+        except Exception:
+            # The publisher has committed and must go on; the log heals what a listener missed.
+            log.exception("event not delivered", event_type=event.type)
