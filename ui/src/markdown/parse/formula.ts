@@ -24,7 +24,8 @@ const closers: Record<string, string> = { '$$': '$$', '\\[': '\\]', '\\(': '\\)'
 const displayStart = /^ {0,3}(\$\$|\\\[)/;
 const blankLine = /\n[ \t]*(?:\n|$)/;
 const restOfLine = /^[ \t]*(?=\n|$)/;
-const wordCharacter = /[\p{L}\p{N}]/u;
+/** What makes a dollar sign beside it part of a word; scripts without spaces do not. */
+const wordCharacter = /[\p{Script=Latin}\p{Nd}]/u;
 const money = /^[\d.,]+(?:\s+|[/–—-])\p{L}{2}/u;
 
 /** Whether a line of `text` could start a display formula. */
