@@ -94,3 +94,35 @@ async def test_a_client_that_does_not_read_is_closed_with_4413(start: Start) -> 
         number += 1
         await server.say("s", LONG, clientMsgId=f"m{number}")
     assert await client.close_code() == 4413
+
+
+async def test_a_client_that_does_not_read_can_not_keep_a_server_from_stopping(
+    start: Start,
+) -> None:
+    server = await start(limits=limits(sends_per_minute=1000))
+    await server.create("s")
+    await deaf(server)
+    for number in range(20):
+        await server.say("s", LONG, clientMsgId=f"m{number}")
+    await server.stop()
+
+
+async def test_closed_sockets_leave_nothing_behind(server: Server) -> None:
+    await server.create("s")
+    before = len(asyncio.all_tasks())
+    for mode in (server.v1, server.brief) * 5:
+        client = await mode()
+        await client.send("message:sent", {"sessionId": "s", "content": "Hi"})
+        await client.until("message:received" if mode == server.brief else "message:ack")
+        await client.connection.close()
+    watcher = await server.v1()
+    await watcher.subscribe("s")
+    await server.say("s", "Last")
+    while (await server.call("GET", "/api/sessions/s"))["session"]["running"]:
+        await watcher.until("turn:ended")
+    await watcher.connection.close()
+    while (await server.call("GET", "/api/stats"))["sockets"]:
+        pass
+    async with asyncio.timeout(10):
+        while len(asyncio.all_tasks()) > before:
+            await server.http.get("/livez")
