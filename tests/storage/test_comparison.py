@@ -14,7 +14,7 @@ from cipher.storage.base import DatabaseBackend
 from cipher.storage.sqlite import SqliteDatabase
 from tests.storage.comparison import Comparison
 
-pytestmark = pytest.mark.backend
+pytestmark = [pytest.mark.backend, pytest.mark.timeout(180)]
 
 BOUNDED = settings(
     max_examples=50,

@@ -152,6 +152,7 @@ async def test_a_failure_carries_its_cause(database: SqliteDatabase, disk: Disk)
     assert caught.value.__cause__ is not None
 
 
+@pytest.mark.timeout(180)
 async def test_twenty_kills_lose_no_acknowledged_message(tmp_path: Path):
     path = tmp_path / "sessions.db"
     luck = Random(20)
