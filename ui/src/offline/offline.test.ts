@@ -2,7 +2,7 @@ import 'fake-indexeddb/auto';
 
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
-import { ManualClock } from '../realtime/testing';
+import { ManualClock, eventually } from '../realtime/testing';
 import type { HistoryPage } from '../wire/types';
 import { OfflineDatabase, type OutboxItem } from './database';
 import { Drafts } from './drafts';
@@ -38,7 +38,7 @@ describe('the outbox', () => {
     const database = fresh();
     new Outbox(database).put(item('a', 1));
     expect(journalled()).toEqual(['cipher.outbox.a']);
-    await vi.waitFor(() => expect(journalled()).toEqual([]));
+    await eventually(() => expect(journalled()).toEqual([]));
     expect(await stored(database, 'outbox')).toEqual([item('a', 1)]);
   });
 
@@ -46,7 +46,7 @@ describe('the outbox', () => {
     const database = fresh();
     const before = new Outbox(database);
     before.put(item('b', 2));
-    await vi.waitFor(() => expect(journalled()).toEqual([]));
+    await eventually(() => expect(journalled()).toEqual([]));
     localStorage.setItem('cipher.outbox.a', JSON.stringify(item('a', 1)));
     localStorage.setItem('cipher.outbox.broken', '{"clientMsgId":');
     const items = await new Outbox(database).load(0);
@@ -58,7 +58,7 @@ describe('the outbox', () => {
     const outbox = new Outbox(database);
     outbox.put(item('a', 1));
     outbox.remove('a');
-    await vi.waitFor(async () => expect(await new Outbox(database).load(0)).toEqual([]));
+    await eventually(async () => expect(await new Outbox(database).load(0)).toEqual([]));
     expect(journalled()).toEqual([]);
   });
 
@@ -85,7 +85,7 @@ describe('the outbox', () => {
     const month = 31 * 24 * 3_600_000;
     new Outbox(database).put({ ...item('old', 1), refusal });
     new Outbox(database).put({ ...item('kept', 2), order: month, refusal });
-    await vi.waitFor(() => expect(journalled()).toEqual([]));
+    await eventually(() => expect(journalled()).toEqual([]));
     const items = await new Outbox(database).load(month + 10);
     expect(items.map(({ clientMsgId }) => clientMsgId)).toEqual(['kept']);
   });
@@ -105,7 +105,7 @@ describe('drafts', () => {
     clock.advance(299);
     expect(await stored(database, 'drafts')).toEqual([]);
     clock.advance(1);
-    await vi.waitFor(async () => expect(await stored(database, 'drafts')).toEqual([{ key: 's', text: 'he' }]));
+    await eventually(async () => expect(await stored(database, 'drafts')).toEqual([{ key: 's', text: 'he' }]));
   });
 
   it('are each their own, the welcome state one too, and come back on the next visit', async () => {
@@ -113,7 +113,7 @@ describe('drafts', () => {
     kept.set('a', 'of a');
     kept.set(null, 'of nobody');
     clock.advance(300);
-    await vi.waitFor(async () => expect(await stored(database, 'drafts')).toHaveLength(2));
+    await eventually(async () => expect(await stored(database, 'drafts')).toHaveLength(2));
     const next = drafts(database).drafts;
     await next.load();
     expect([next.get('a'), next.get('b'), next.get(null)]).toEqual(['of a', '', 'of nobody']);
@@ -123,7 +123,7 @@ describe('drafts', () => {
     const { clock, database, drafts: kept } = drafts();
     kept.set('s', 'sent');
     clock.advance(300);
-    await vi.waitFor(async () => expect(await stored(database, 'drafts')).toHaveLength(1));
+    await eventually(async () => expect(await stored(database, 'drafts')).toHaveLength(1));
     const frozen = vi.spyOn(database, 'run').mockResolvedValue(undefined);
     kept.clear('s');
     frozen.mockRestore();
@@ -131,7 +131,7 @@ describe('drafts', () => {
     expect(next.get('s')).toBe('');
     await next.load();
     expect(next.get('s')).toBe('');
-    await vi.waitFor(async () => expect(await stored(database, 'drafts')).toEqual([]));
+    await eventually(async () => expect(await stored(database, 'drafts')).toEqual([]));
     expect(journalled()).toEqual([]);
   });
 
@@ -146,7 +146,7 @@ describe('drafts', () => {
     const { clock, database, drafts: kept } = drafts();
     kept.set('s', 'old');
     clock.advance(300);
-    await vi.waitFor(async () => expect(await stored(database, 'drafts')).toHaveLength(1));
+    await eventually(async () => expect(await stored(database, 'drafts')).toHaveLength(1));
     const next = drafts(database).drafts;
     const loading = next.load();
     next.set('s', 'new');
@@ -159,7 +159,7 @@ describe('drafts', () => {
     const kept = new Drafts(withoutDatabase(), clock);
     kept.set('s', 'text');
     clock.advance(300);
-    await vi.waitFor(() => expect(journalled()).toEqual(['cipher.draft.s']));
+    await eventually(() => expect(journalled()).toEqual(['cipher.draft.s']));
     expect(new Drafts(withoutDatabase(), clock).get('s')).toBe('text');
   });
 });

@@ -2,6 +2,8 @@
  * Test doubles of the realtime seams: a clock that moves when told to, and a server on the other end of
  * the line that a test speaks for.
  */
+import { vi } from 'vitest';
+
 import type { ClientCommand } from '../wire/events';
 import { isRecord, record, text, type Json } from '../wire/fields';
 import type { Clock, Dial, WireHandlers } from './ports';
@@ -97,4 +99,9 @@ export class FakeServer {
     if (last === undefined) throw new Error('nobody has dialled');
     return last;
   }
+}
+
+/** Tries a check until it passes, with the patience that a busy machine needs. */
+export function eventually<T>(check: () => T | Promise<T>): Promise<T> {
+  return vi.waitFor(check, { timeout: 10_000, interval: 5 });
 }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { OfflineDatabase } from '../../offline/database';
 import { Bench, historyOf } from './testing';
+import { eventually } from '../../realtime/testing';
 
 afterEach(() => localStorage.clear());
 
@@ -19,11 +20,11 @@ describe('opening a session', () => {
 
   it('subscribes with the welcome when the page came between the greeting and it', async () => {
     const bench = new Bench();
-    bench.engine.start(true);
+    void bench.engine.start(true);
     bench.engine.show('s');
     bench.server.end.accept();
     (await bench.rest.next('POST', '/api/sessions/s/load')).answer(historyOf(['hello']));
-    await vi.waitFor(() => expect(bench.lines).toEqual(['user: hello']));
+    await eventually(() => expect(bench.lines).toEqual(['user: hello']));
     bench.server.end.say('welcome', { v: 1, connId: 'c', serverTime: 0, heartbeatMs: 20_000, storage: 'ok' });
     expect(bench.server.end.payloads('subscribe')).toEqual([{ sessionId: 's', epoch: 'e1', seq: 1, turns: {} }]);
   });
@@ -61,7 +62,7 @@ describe('opening a session', () => {
     const bench = new Bench().online();
     bench.engine.show('gone');
     (await bench.rest.next('POST', '/api/sessions/gone/load')).refuse(404, 'not_found');
-    await vi.waitFor(() => expect(bench.view?.phase).toBe('missing'));
+    await eventually(() => expect(bench.view?.phase).toBe('missing'));
     expect(bench.rest.calls).toEqual([]);
   });
 
@@ -69,10 +70,10 @@ describe('opening a session', () => {
     const bench = new Bench().online();
     bench.engine.show('s');
     (await bench.rest.next('POST', '/api/sessions/s/load')).refuse(503, 'storage_unavailable');
-    await vi.waitFor(() => expect(bench.view?.phase).toBe('error'));
+    await eventually(() => expect(bench.view?.phase).toBe('error'));
     bench.clock.advance(1_000);
     (await bench.rest.next('POST', '/api/sessions/s/load')).answer(historyOf(['back']));
-    await vi.waitFor(() => expect(bench.lines).toEqual(['user: back']));
+    await eventually(() => expect(bench.lines).toEqual(['user: back']));
   });
 
   it('paints the page that an earlier visit kept, marked stale, while the server is away', async () => {
@@ -81,13 +82,30 @@ describe('opening a session', () => {
     await before.open('s', ['kept']);
     before.engine.stop();
     const bench = new Bench(database);
-    bench.engine.start(true);
+    void bench.engine.start(true);
     bench.engine.show('s');
-    await vi.waitFor(() => expect(bench.lines).toEqual(['user: kept']));
+    await eventually(() => expect(bench.lines).toEqual(['user: kept']));
     expect(bench.view?.stale).toBe(true);
     (await bench.rest.next('POST', '/api/sessions/s/load')).answer(historyOf(['kept', 'and more']));
-    await vi.waitFor(() => expect(bench.view?.stale).toBe(false));
+    await eventually(() => expect(bench.view?.stale).toBe(false));
     expect(bench.lines).toEqual(['user: kept', 'assistant: and more']);
+  });
+
+  it('keeps the page of a tab that was killed, even while an answer streamed', async () => {
+    const database = new OfflineDatabase('killed');
+    const killed = new Bench(database).online();
+    await killed.open('s', ['go']);
+    killed.server.end.say('turn:started', { sessionId: 's', turnId: 't1', attempt: 1, inReplyTo: 1 });
+    for (let off = 0; off < 10; off += 1) {
+      killed.server.end.say('message:delta', delta(off, 'x'));
+      killed.frame();
+      killed.clock.advance(100);
+    }
+    const kept = () => database.run((open) => open.getAll('pages'), []);
+    await eventually(async () => expect(await kept()).toHaveLength(1));
+    const bench = new Bench(database);
+    bench.engine.show('s');
+    await eventually(() => expect(bench.lines).toEqual(['user: go']));
   });
 
   it('loads older pages above what is shown', async () => {
@@ -97,7 +115,7 @@ describe('opening a session', () => {
     bench.engine.show('s');
     const newest = { ...whole, conversationHistory: messages.slice(2), hasMore: true };
     (await bench.rest.next('POST', '/api/sessions/s/load')).answer(newest);
-    await vi.waitFor(() => expect(bench.view?.hasOlder).toBe(true));
+    await eventually(() => expect(bench.view?.hasOlder).toBe(true));
     const loading = bench.engine.verbs.loadOlder();
     expect(bench.view?.loadingOlder).toBe(true);
     const call = await bench.rest.next('GET', '/api/sessions/s/history');
@@ -178,7 +196,7 @@ describe('streaming', () => {
     bench.server.end.say('subscribed', { sessionId: 's', epoch: 'e2', head: 1, leafSeq: 1, recovered: false, reason: 'epoch_mismatch' });
     bench.frame();
     (await bench.rest.next('POST', '/api/sessions/s/load')).answer(historyOf(['new'], { cursor: { epoch: 'e2', seq: 1 } }));
-    await vi.waitFor(() => expect(bench.lines).toEqual(['user: new']));
+    await eventually(() => expect(bench.lines).toEqual(['user: new']));
     expect(bench.server.end.payloads('subscribe').at(-1)).toMatchObject({ epoch: 'e2', seq: 1 });
   });
 });

@@ -110,14 +110,12 @@ export class ChatEngine {
     });
   }
 
-  /** Takes up what earlier visits left, and connects if told to. */
-  start(connect: boolean): void {
-    void this.drafts.load();
-    void this.sender.start().then(() => {
-      const { current } = this.opener;
-      if (current !== null && this.sender.pending.creates(current)) this.opener.begin(current);
-    });
+  /** Connects if told to, and takes up what earlier visits left; settles when that is read. */
+  async start(connect: boolean): Promise<void> {
     if (connect) this.socket.connect();
+    await Promise.all([this.drafts.load(), this.sender.start()]);
+    const { current } = this.opener;
+    if (current !== null && this.sender.pending.creates(current)) this.opener.begin(current);
   }
 
   stop(): void {
@@ -129,7 +127,7 @@ export class ChatEngine {
   /** The page may be gone after this: what is only in memory is written down. */
   leavePage(): void {
     this.drafts.flush();
-    if (this.opener.current !== null) this.opener.save(this.opener.current);
+    this.opener.keeper.keepNow();
   }
 
   /** The page may have slept, or the network came back. */
@@ -168,7 +166,7 @@ export class ChatEngine {
     if (current !== null && sessionIds.has(current)) {
       this.opener.fulfil(current);
       if (this.conversations.get(current)?.line === 'live') this.sender.pump();
-      this.opener.saveSoon();
+      this.opener.keeper.keepSoon();
     }
     this.screen.draw(this.sender.pending);
   }

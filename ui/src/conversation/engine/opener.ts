@@ -1,7 +1,7 @@
 /**
  * The session on screen: painted from what is at hand, then brought into step with the server.
  *
- * Owns loading, paging and keeping pages for the next visit; `follower.ts` owns the subscription.
+ * Owns loading and paging; `follower.ts` owns the subscription, `page-keeper.ts` what is kept of it.
  * Promises that the last session asked for wins, that a reply which comes after a switch is dropped,
  * and that whatever the reducer finds missing is fetched.
  */
@@ -12,10 +12,9 @@ import { backoffMs } from '../../realtime/backoff';
 import type { Clock, Random } from '../../realtime/ports';
 import type { Conversations } from './conversations';
 import type { Follower } from './follower';
-import { pageOf } from '../position';
+import { PageKeeper } from './page-keeper';
 import { branch, goesOn } from '../rows';
 
-const SAVE_AFTER_MS = 1_000;
 
 export interface OpenerPorts {
   clock: Clock;
@@ -32,9 +31,14 @@ export class Opener {
   private loading: AbortController | null = null;
   private failures = 0;
   private callOffLoad = () => {};
-  private callOffSave = () => {};
+  /** Keeps what is on screen for the next visit. */
+  readonly keeper: PageKeeper;
 
-  constructor(private readonly ports: OpenerPorts) {}
+  constructor(private readonly ports: OpenerPorts) {
+    this.keeper = new PageKeeper(ports.clock, ports.lastPages, () =>
+      this.current === null ? null : ports.conversations.settled(this.current),
+    );
+  }
 
   /** Puts a session on screen, or none; whether that is a change. */
   show(sessionId: string | null): boolean {
@@ -146,27 +150,11 @@ export class Opener {
     if (this.current !== null) this.ports.conversations.apply(this.current, { type: 'retry:asked', turnId });
   }
 
-  /** Keeps the newest page for the next first paint. */
-  save(sessionId: string): void {
-    const state = this.ports.conversations.settled(sessionId);
-    if (state === null || state.stale || state.phase !== 'ready') return;
-    const page = pageOf(state);
-    if (page !== null) void this.ports.lastPages.save(page, this.ports.clock.now());
-  }
-
-  /** The same, once the session on screen has been quiet for a moment. */
-  saveSoon(): void {
-    const { current } = this;
-    this.callOffSave();
-    if (current !== null) this.callOffSave = this.ports.clock.after(SAVE_AFTER_MS, () => this.save(current));
-  }
-
   private leave(): void {
     this.loading?.abort();
     this.loading = null;
     this.failures = 0;
     this.callOffLoad();
-    this.callOffSave();
-    if (this.current !== null) this.save(this.current);
+    this.keeper.keepNow();
   }
 }

@@ -4,6 +4,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { OfflineDatabase } from '../../offline/database';
 import { Bench } from './testing';
+import { eventually } from '../../realtime/testing';
 
 afterEach(() => localStorage.clear());
 
@@ -25,7 +26,7 @@ describe('the first message', () => {
     expect(made.body).toEqual({ sessionId });
     expect(bench.sent).toEqual([]);
     made.answer({ session: { id: sessionId, createdAt: '2026-01-31T12:00:00.000Z' } });
-    await vi.waitFor(() => expect(bench.sent).toEqual(['hello']));
+    await eventually(() => expect(bench.sent).toEqual(['hello']));
     expect(bench.server.end.payloads('subscribe')).toEqual([{ sessionId, epoch: null, seq: 0, turns: {} }]);
     bench.catchUp(sessionId ?? '', 0);
     bench.store('hello', 1);
@@ -36,10 +37,10 @@ describe('the first message', () => {
     const bench = new Bench().online();
     bench.engine.verbs.send('hello');
     (await bench.rest.next('POST', '/api/sessions')).breakOff();
-    await vi.waitFor(() => expect(bench.lines).toEqual(['waiting: hello']));
+    await eventually(() => expect(bench.lines).toEqual(['waiting: hello']));
     bench.clock.advance(2_000);
     (await bench.rest.next('POST', '/api/sessions')).refuse(409, 'session_exists');
-    await vi.waitFor(() => expect(bench.sent).toEqual(['hello']));
+    await eventually(() => expect(bench.sent).toEqual(['hello']));
   });
 
   it('survives a tab that is killed before the session was made', async () => {
@@ -50,7 +51,7 @@ describe('the first message', () => {
     const bench = new Bench(database);
     bench.engine.show(sessionId);
     bench.online();
-    await vi.waitFor(() => expect(bench.view?.phase).toBe('ready'));
+    await eventually(() => expect(bench.view?.phase).toBe('ready'));
     expect(bench.lines).toEqual(['sending: hello']);
     const made = await bench.rest.next('POST', '/api/sessions');
     expect(made.body).toEqual({ sessionId });
@@ -166,9 +167,9 @@ describe('sends', () => {
     bench.engine.show('b');
     bench.engine.verbs.send('short');
     bench.engine.show(null);
-    bench.engine.start(true);
+    void bench.engine.start(true);
     bench.server.end.welcome({ limits: { maxContent: 10, maxFrame: 100_000, inflight: 16, perMinute: 120 } });
-    await vi.waitFor(() => expect(bench.sent).toEqual(['short']));
+    await eventually(() => expect(bench.sent).toEqual(['short']));
   });
 
   it('that are refused stay with their reason, hold nobody up, and can be sent again or discarded', async () => {
@@ -190,7 +191,7 @@ describe('sends', () => {
 
   it('that are too long are refused here, before the server would close the line', async () => {
     const bench = new Bench();
-    bench.engine.start(true);
+    await bench.engine.start(true);
     bench.server.end.welcome({ limits: { maxContent: 10, maxFrame: 100_000, inflight: 16, perMinute: 120 } });
     await bench.open('s');
     bench.engine.verbs.send('👍'.repeat(10));
@@ -209,7 +210,7 @@ describe('sends', () => {
     for (const text of ['one', 'two', 'three']) killed.engine.verbs.send(text);
     const bench = new Bench(database).online();
     for (const [index, text] of ['one', 'two', 'three'].entries()) {
-      await vi.waitFor(() => expect(bench.sent.at(-1)).toBe(text));
+      await eventually(() => expect(bench.sent.at(-1)).toBe(text));
       bench.store(text, index + 1);
     }
     expect(bench.sent).toEqual(['one', 'two', 'three']);
@@ -222,12 +223,12 @@ describe('sends', () => {
     killed.engine.verbs.send('old');
     const bench = new Bench(database);
     bench.clock.advance(1);
-    bench.engine.start(true);
+    void bench.engine.start(true);
     bench.engine.show('s');
     bench.engine.verbs.send('new');
     bench.engine.show(null);
     bench.server.end.welcome();
-    await vi.waitFor(() => expect(bench.sent).toEqual(['old']));
+    await eventually(() => expect(bench.sent).toEqual(['old']));
     bench.store('old', 1);
     expect(bench.sent).toEqual(['old', 'new']);
   });
@@ -251,7 +252,7 @@ describe('sends', () => {
     before.engine.verbs.send('hello');
     before.store('hello', 1);
     const left = () => database.run((open) => open.getAll('outbox'), []);
-    await vi.waitFor(async () => expect(await left()).toEqual([]));
+    await eventually(async () => expect(await left()).toEqual([]));
     expect(Object.keys(localStorage).filter((name) => name.includes('outbox'))).toEqual([]);
   });
 

@@ -5,7 +5,7 @@
 import { vi } from 'vitest';
 
 import { OfflineDatabase } from '../../offline/database';
-import { FakeServer, ManualClock } from '../../realtime/testing';
+import { FakeServer, ManualClock, eventually } from '../../realtime/testing';
 import { isRecord, type Json } from '../../wire/fields';
 import { ChatEngine } from './engine';
 
@@ -29,7 +29,7 @@ export class FakeRest {
 
   /** The oldest call to a path that the test has not taken, once it has come. */
   async next(method: string, path: string): Promise<Call> {
-    return vi.waitFor(() => {
+    return eventually(() => {
       const found = this.calls.find((call) => call.method === method && call.path.split('?')[0] === path);
       if (found === undefined) throw new Error(`nobody has called ${method} ${path}`);
       this.calls.splice(this.calls.indexOf(found), 1);
@@ -86,6 +86,7 @@ export class Bench {
   readonly rest = new FakeRest();
   readonly visited: string[] = [];
   readonly engine: ChatEngine;
+  private started: Promise<void> = Promise.resolve();
   private frames: (() => void)[] = [];
 
   constructor(database = new OfflineDatabase(`bench-${(databases += 1)}`)) {
@@ -104,16 +105,17 @@ export class Bench {
 
   /** Connected and greeted. */
   online(): this {
-    this.engine.start(true);
+    this.started = this.engine.start(true);
     this.server.end.welcome();
     return this;
   }
 
   /** A session on screen that has caught up with these messages. */
   async open(sessionId: string, texts: readonly string[] = []): Promise<void> {
+    await this.started;
     this.engine.show(sessionId);
     (await this.rest.next('POST', `/api/sessions/${sessionId}/load`)).answer(historyOf(texts));
-    await vi.waitFor(() => {
+    await eventually(() => {
       if (this.server.end.payloads('subscribe').at(-1)?.['sessionId'] !== sessionId) throw new Error('not yet');
     });
     this.catchUp(sessionId, texts.length);

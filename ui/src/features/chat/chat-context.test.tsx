@@ -9,6 +9,7 @@ import { useSessions } from '../sessions/use-sessions';
 import { ChatProvider } from './chat-context';
 import { useChat, useChatActions, useRunningTurnId } from './use-chat';
 import { useDraft } from './use-draft';
+import { eventually } from '../../realtime/testing';
 
 /** A socket that never opens: what is tested here needs no line. */
 class SilentSocket {
@@ -74,7 +75,7 @@ it('shows the welcome state at / and the session of the address at /s/:id', asyn
   render(<ChatProvider><Transcript /></ChatProvider>);
   expect(shown('phase')).toBe('loading');
   (await rest.next('POST', '/api/sessions/a/load')).answer(historyOf(['hi']));
-  await vi.waitFor(() => expect(shown('phase')).toBe('ready'));
+  await eventually(() => expect(shown('phase')).toBe('ready'));
   expect(shown('session')).toBe('a');
 });
 
@@ -157,7 +158,7 @@ it('leaves a session that is removed while it is on screen', async () => {
   window.history.replaceState(null, '', '/s/a');
   render(<ChatProvider><Transcript /><Panel /></ChatProvider>);
   (await rest.next('GET', '/api/sessions')).answer({ sessions: [{ id: 'a', createdAt: 1, lastActivity: 1 }], nextCursor: null });
-  await vi.waitFor(() => screen.getByText('ready 1'));
+  await eventually(() => screen.getByText('ready 1'));
   click('ready 1');
   expect(window.location.pathname).toBe('/');
   expect(shown('phase')).toBe('welcome');

@@ -69,7 +69,7 @@ export function ChatProvider({ wsUrl, autoConnect = true, children }: ChatProvid
     const unwatch = watchWake(window, () => engine.wake(), () => engine.networkLost());
     const leave = () => engine.leavePage();
     window.addEventListener('pagehide', leave);
-    engine.start(autoConnect);
+    void engine.start(autoConnect);
     return () => {
       window.removeEventListener('pagehide', leave);
       unwatch();

@@ -1,9 +1,9 @@
 import { QueryClient, QueryObserver } from '@tanstack/react-query';
-import { describe, expect, it, vi } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import type { SessionList } from '../../api/sessions';
 import { FakeRest } from '../../conversation/engine/testing';
-import { ManualClock } from '../../realtime/testing';
+import { ManualClock, eventually } from '../../realtime/testing';
 import type { Json } from '../../wire/fields';
 import type { SessionSummary } from '../../wire/types';
 import { SESSIONS_KEY, SessionCache } from './session-cache';
@@ -51,7 +51,7 @@ function shelf() {
     /** Answers the fetch of the first page that is under way. */
     async page(rows: SessionSummary[], nextCursor: string | null = null) {
       (await rest.next('GET', '/api/sessions')).answer({ sessions: rows.map(json), nextCursor });
-      await vi.waitFor(() => expect(queries.isFetching()).toBe(0));
+      await eventually(() => expect(queries.isFetching()).toBe(0));
     },
   };
 }
