@@ -52,6 +52,7 @@ function writeBySelection(text: string): boolean {
   area.value = text;
   area.className = 'md-unseen';
   document.body.append(area);
+  area.focus({ preventScroll: true });
   area.select();
   const done = document.execCommand('copy');
   area.remove();
