@@ -1,6 +1,10 @@
 /**
  * Starts the page on the stage, with the story that the query names: `/s/walk?story=chat`.
+ *
+ * `window.stage.set` draws at once, so that a script which sets in an animation frame and looks after it
+ * sees what was painted.
  */
+import { flushSync } from 'react-dom';
 import { createRoot } from 'react-dom/client';
 import { App } from '../src/app/App';
 import '../src/styles/index.css';
@@ -17,7 +21,7 @@ const name = new URLSearchParams(window.location.search).get('story') ?? 'welcom
 const story = stories[name];
 if (!story) throw new Error(`there is no story ${name}`);
 setStage(story());
-window.stage = { set: setStage, get: useStage.getState };
+window.stage = { set: (change) => flushSync(() => setStage(change)), get: useStage.getState };
 
 const root = document.getElementById('root');
 if (root) createRoot(root).render(<App />);

@@ -1,8 +1,8 @@
 """Takes a picture of every story at every width, light and dark, and checks each with axe.
 
-Serves the built stage under the policy that the server sends, so that what the policy forbids fails
-here too. Writes `shots/<story>-<width>-<theme>.png`, prints what axe and the console report, and
-exits 1 if there was anything to report. Needs Debian's Chromium (or `CHROMIUM`) and Playwright.
+The stage runs under the policy that the server sends, so that what the policy forbids fails here
+too. Writes `shots/<story>-<width>-<theme>.png`, prints what axe and the console report, and exits 1
+if there was anything to report.
 
     python3 screens/shoot.py [story ...] [--width N ...] [--theme light|dark] [--no-axe]
 """
@@ -10,36 +10,18 @@ exits 1 if there was anything to report. Needs Debian's Chromium (or `CHROMIUM`)
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
-import threading
 from collections.abc import Callable
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from browser import opened_stage
+from playwright.sync_api import Browser, Page
 
 HERE = Path(__file__).parent
-DIST = HERE / "dist"
 SHOTS = HERE / "shots"
-AXE = Path(os.environ.get("AXE", HERE.parent / "node_modules" / "axe-core" / "axe.min.js"))
+AXE = HERE.parent / "node_modules" / "axe-core" / "axe.min.js"
 WIDTHS = {320: 640, 390: 844, 768: 1024, 1440: 900}
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
-    "font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; "
-    "frame-ancestors 'none'; manifest-src 'self'"
-)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def open_panel(page: Page) -> None:
@@ -82,22 +64,6 @@ ACTS: dict[str, tuple[str, Callable[[Page], None]]] = {
     "undo": ("chat", delete),
     "scrolled": ("older", scroll_up),
 }
-
-
-class Pages(SimpleHTTPRequestHandler):
-    """The built stage: any address without a file is the page, as on the server."""
-
-    def do_GET(self) -> None:
-        if not (DIST / self.path.split("?")[0].lstrip("/")).is_file():
-            self.path = "/index.html"
-        super().do_GET()
-
-    def end_headers(self) -> None:
-        self.send_header("Content-Security-Policy", POLICY)
-        super().end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 def stories() -> list[str]:
@@ -161,21 +127,17 @@ def main() -> int:
     options = parser.parse_args()
 
     SHOTS.mkdir(exist_ok=True)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Pages, directory=str(DIST)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    origin = f"http://127.0.0.1:{server.server_port}"
-    reports: list[str] = []
-    with sync_playwright() as playwright:
-        chromium = os.environ.get("CHROMIUM", "/usr/bin/chromium")
-        browser = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    found = 0
+    with opened_stage() as (browser, origin):
         for story in options.stories or stories():
             for width in options.width:
                 for theme in [options.theme] if options.theme else ["light", "dark"]:
-                    reports += shoot(browser, origin, story, width, theme, not options.no_axe)
-        browser.close()
-    server.shutdown()
-    sys.stdout.write("\n".join(reports or ["nothing to report"]) + "\n")
-    return 1 if reports else 0
+                    for report in shoot(browser, origin, story, width, theme, not options.no_axe):
+                        found += 1
+                        sys.stdout.write(report + "\n")
+                        sys.stdout.flush()
+    sys.stdout.write(f"{found} to report\n")
+    return 1 if found else 0
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@
  * refuses what it was told to refuse. Owns no network and no storage.
  */
 import type { ReactNode } from 'react';
+import { flushSync } from 'react-dom';
 import { create } from 'zustand';
 import type { ConversationView, TranscriptItem } from '../src/conversation/view';
 import type { ChatActions } from '../src/features/chat/use-chat';
@@ -86,6 +87,16 @@ function olderItem(seq: number): TranscriptItem {
   return { kind: 'message', key: `m:${seq}`, message: { ...message, parts: [] }, retryTurnId: null };
 }
 
+function withOlderPage({ view, olderPages }: Stage): Partial<Stage> {
+  const last = -olderPages * olderPageSize;
+  const older = Array.from({ length: olderPageSize }, (_, index) => olderItem(last - olderPageSize + index));
+  if (!view) return {};
+  return {
+    olderPages: olderPages + 1,
+    view: { ...view, items: [...older, ...view.items], hasOlder: olderPages < 3 },
+  };
+}
+
 let sends = 0;
 
 const actions: ChatActions = {
@@ -108,15 +119,8 @@ const actions: ChatActions = {
   resendPending: (id) => void ask('resendPending', [id]),
   loadOlder: async () => {
     await new Promise((resolve) => setTimeout(resolve, 60));
-    await ask('loadOlder', [], ({ view, olderPages }) => {
-      const last = -olderPages * olderPageSize;
-      const older = Array.from({ length: olderPageSize }, (_, index) => olderItem(last - olderPageSize + index));
-      if (!view) return {};
-      return {
-        olderPages: olderPages + 1,
-        view: { ...view, items: [...older, ...view.items], hasOlder: olderPages < 3 },
-      };
-    });
+    await new Promise(requestAnimationFrame);
+    await flushSync(() => ask('loadOlder', [], withOlderPage));
   },
 };
 
