@@ -30,7 +30,7 @@ export function reducePage(state: ConversationState, event: PageEvent): Conversa
     case 'history:fresh':
       return { ...state, phase: 'ready', error: null };
     case 'history:cached':
-      return state.phase === 'loading' && state.rows.length === 0
+      return state.rows.length === 0 && (state.phase === 'loading' || state.phase === 'error')
         ? { ...newest(state, event.page), live: [], stale: true }
         : state;
     case 'history:newest':

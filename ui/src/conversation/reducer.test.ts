@@ -253,6 +253,11 @@ describe('loading', () => {
     expect(reduce(cached, newest(page([message(1)]))).stale).toBe(false);
   });
 
+  it('paints a kept page that is read only after the server failed', () => {
+    const state = after(failed(false), { type: 'history:cached', page: page([message(1)]) });
+    expect(state).toMatchObject({ phase: 'ready', stale: true, error: null });
+  });
+
   it('never paints a kept page over what the server said', () => {
     const state = after(newest(page([message(1), message(2)])));
     expect(reduce(state, { type: 'history:cached', page: page([message(1)]) })).toBe(state);

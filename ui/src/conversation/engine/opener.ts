@@ -71,7 +71,7 @@ export class Opener {
     conversations.apply(sessionId, { type: 'history:loading', what: 'newest', anew });
     if (conversations.get(sessionId)?.phase === 'loading') {
       void lastPages.load(sessionId).then((page) => {
-        if (page !== null && !loading.signal.aborted) {
+        if (page !== null && sessionId === this.current) {
           conversations.apply(sessionId, { type: 'history:cached', page });
         }
       });
