@@ -60,7 +60,8 @@ async def deaf(server: Server) -> Client:
     ear.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     ear.setblocking(False)
     await asyncio.get_running_loop().sock_connect(ear, ("127.0.0.1", server.port))
-    client = await server.v1(sock=ear, max_queue=1, max_size=None, ping_interval=None)
+    quiet = {"max_queue": 1, "max_size": None, "ping_interval": None, "close_timeout": 0.1}
+    client = await server.v1(sock=ear, **quiet)
     await client.subscribe("s")
     return client
 
