@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Outline, toBlocks, type Block } from './blocks';
 import { MarkdownDocument } from './document';
 import { lexBlocks } from './lexer';
-import { oddLines, samples } from './samples';
+import { hardTexts, oddLines, samples } from './samples';
 
 /** A file of conversations, one JSON object with `messages` a line, to read besides the samples. */
 const conversations = process.env.CONVERSATIONS_JSONL;
@@ -64,6 +64,10 @@ describe('a growing document', () => {
     });
     fc.assert(holds, settings);
   }, patience);
+
+  it.each(hardTexts.map((text) => [text]))('reads the hard text %j as marked reads it whole', (text) => {
+    expect(read(text)).toEqual(readWhole(text));
+  });
 
   it.each(texts.map((text) => [text.slice(0, 40), text]))('reads %j as marked reads it whole', (_, text) => {
     expect(read(text)).toEqual(readWhole(text));

@@ -77,3 +77,30 @@ export const oddLines: readonly string[] = [
   '  * two', '   + three', 'term\\', '![i](u)', '- \t x', '-\tx', '=', '-   -', '* ***', '+', '> 1. a', '>     code',
   '    > q', '👩‍👩‍👧‍👦 **x', 'שלום *עולם*', '\r', 'a\rb', '\u2028', '[x](y', '`open', '| half', '$x_1',
 ];
+
+/** Texts on which a cut at the obvious place gives other blocks than marked does. */
+export const hardTexts: readonly string[] = [
+  '-->\n10) ten\n-\n- b\n',
+  '#nohash\n-\tx\n---',
+  '   text\n-\tx\n- \t x\n',
+  '|\n  \n$$ z',
+  'see [a]\n2020. year\n-\n  * two\n',
+  '$$ z\n$$ z\n- # h\n$$',
+  '$$\n$$\n- - -\n$$',
+  't"\n$$ z\n---\n$$\n***\n$$',
+  '   three\n===\n-\n- a\n',
+  '   text\n=\n-\n\n-   -',
+  '- ```\n\t\n-   -\n',
+  '*em*\nt"\n:--\n=',
+  '</div>\n      six\n-\n   + three\n![i](u)',
+  '   - x\n    - subsub\n  \n - one space\n',
+  '| - |\n    ```\n-\n - one space\n',
+  '   three\n2020. year\n--\n1. one\n',
+  '*em* **b**\n\u00a0\n[a]: /u\n-\n  - sub\n',
+  '1. x\n  ```\ncode\n\nmore\n```',
+  '- a\n\n-\n\n- b\n\n-\n\n  c',
+  '[a]: /u "foo\n\nbar"',
+  'text\n2. x | y\n--|--\n\n   z\n3. w',
+  '> # h\ntext\n---\n2. x',
+  '> # h\n$$\n- x\n$$',
+];
