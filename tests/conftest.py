@@ -9,6 +9,7 @@ busy machine fails one. Fixtures of one room live in the `conftest.py` of that r
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Generator
 
 import pytest
@@ -20,6 +21,15 @@ MUST_RUN = ("backend", "browser")
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 settings.load_profile("steady")
+
+
+def pytest_configure() -> None:
+    """Lets the programs under test be interrupted.
+
+    A shell starts its background jobs with SIGINT ignored, and all that they start inherits that.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def in_ci() -> bool:
