@@ -16,7 +16,7 @@ import { Prompt } from './Prompt';
 import { SideNote } from './SideNote';
 import { itemText } from './transcript-item';
 
-export interface RowActions {
+interface RowActions {
   onRetry(turnId: string): void;
   onResend(clientMsgId: string): void;
   onDiscard(clientMsgId: string): void;
