@@ -35,23 +35,21 @@ async def _branch_to(
     session: ConversationSession, user_seq: int, budget_chars: int
 ) -> list[Message]:
     """The active branch from far enough above the user message; or what is above that message
-    itself, where a person has chosen another branch meanwhile."""
+    itself, where a person has chosen another branch meanwhile, or none."""
     pages: list[tuple[Message, ...]] = []
     before: int | None = None
-    seen_chars = 0
+    found, seen_chars = False, 0
     while True:
         page = await session.history(before=before, limit=PAGE)
         pages.append(page.messages)
-        found = any(message.seq == user_seq for messages in pages for message in messages)
+        found = found or any(message.seq == user_seq for message in page.messages)
         if found:
             seen_chars += sum(len(message.content) for message in page.messages)
-        passed = bool(page.messages) and page.messages[0].seq < user_seq
-        if passed and not found:
+            if not page.has_more or seen_chars > budget_chars:
+                return [message for messages in reversed(pages) for message in messages]
+        elif not page.has_more or page.messages[0].seq < user_seq:
             return await _above(session, user_seq)
-        if not page.has_more or (found and seen_chars > budget_chars):
-            break
         before = page.messages[0].seq
-    return [message for messages in reversed(pages) for message in messages]
 
 
 async def _above(session: ConversationSession, user_seq: int) -> list[Message]:
