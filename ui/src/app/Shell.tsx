@@ -9,6 +9,8 @@ import type { RefObject } from 'react';
 import { useLocation } from 'wouter';
 import type { ComposerHandle } from '../features/chat/Composer';
 import { useConnection } from '../features/connection/use-connection';
+import { Button } from '../ui/Button';
+import { RenderGuard } from '../ui/RenderGuard';
 import { ConversationPage } from './ConversationPage';
 import { ThemeSwitch } from './ThemeSwitch';
 import { usePanel } from './use-panel';
@@ -89,15 +91,17 @@ export function Shell() {
         data-open={isOpen}
         className="panel flex flex-col bg-sunken"
       >
-        <Suspense fallback={<div className="flex-1" />}>
-          <SessionPanel
-            isOpen={isOpen || isDrawer}
-            onClose={close}
-            currentSessionId={route.kind === 'session' ? route.sessionId : null}
-            onSessionChange={goTo}
-            returnToWelcome={goToWelcome}
-          />
-        </Suspense>
+        <RenderGuard fallback={<PanelBroken />}>
+          <Suspense fallback={<div className="flex-1" />}>
+            <SessionPanel
+              isOpen={isOpen || isDrawer}
+              onClose={close}
+              currentSessionId={route.kind === 'session' ? route.sessionId : null}
+              onSessionChange={goTo}
+              returnToWelcome={goToWelcome}
+            />
+          </Suspense>
+        </RenderGuard>
         <PanelFoot />
       </div>
       {drawn && <div className="fixed inset-0 z-20 animate-appear bg-scrim" onClick={close} />}
@@ -111,6 +115,16 @@ export function Shell() {
         onOpenPanel={open}
         onNewChat={goToWelcome}
       />
+    </div>
+  );
+}
+
+/** The conversation goes on without the panel. */
+function PanelBroken() {
+  return (
+    <div role="alert" className="flex-1 space-y-3 px-4 py-3 text-ui">
+      <p className="text-soft">The session panel did not load.</p>
+      <Button onClick={() => window.location.reload()}>Load the page again</Button>
     </div>
   );
 }
