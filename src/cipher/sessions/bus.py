@@ -10,9 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Protocol
 
+import structlog
+
 from cipher.events import Event
 
 Receive = Callable[[Event], None]
+
+logger = structlog.get_logger(__name__)
 
 
 class Bus(Protocol):
@@ -24,7 +28,7 @@ class Bus(Protocol):
     def subscribe(self, owner_id: str, receive: Receive) -> Callable[[], None]:
         """Call `receive` with each event of an owner, in order; returns how to stop it.
 
-        `receive` must return at once and must not raise.
+        `receive` must return at once. If it raises, it alone has missed the event.
         """
 
 
@@ -37,7 +41,11 @@ class LocalBus:
 
     def publish(self, owner_id: str, event: Event) -> None:
         for receive in tuple(self._receivers.get(owner_id, {}).values()):
-            receive(event)
+            try:
+                receive(event)
+            except Exception:
+                # The publisher has committed, and owes the next steps to whoever it told so.
+                logger.exception("event not received", event_type=event.type)
 
     def subscribe(self, owner_id: str, receive: Receive) -> Callable[[], None]:
         self._next_key += 1
