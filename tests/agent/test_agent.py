@@ -281,6 +281,24 @@ async def test_a_turn_survives_the_eviction_of_other_sessions(start: Start) -> N
     assert (await cipher.log("running"))[-1].content == "first last"
 
 
+async def test_more_sessions_than_memory_may_hold_run_and_can_be_stopped(start: Start) -> None:
+    cipher = await start(ScriptedModel("so far", asyncio.Event()))
+    opened: dict[str, str] = {}
+    for name in ("a", "b", "c", "d"):
+        await cipher.agent.create_session(OWNER, name)
+        turn = (await cipher.agent.send(OWNER, name, "Hi")).turn
+        assert turn is not None
+        opened[name] = turn.id
+    await cipher.ears.until(MessageDelta, 4)
+    for name, turn_id in opened.items():
+        live = cipher.agent.live_turn(name)
+        assert live is not None
+        assert live.text == "so far"
+        await cipher.agent.cancel(OWNER, name, turn_id)
+    said = [(message.content, message.status) for message in cipher.ears.answers()]
+    assert said == [("so far", "cancelled")] * 4
+
+
 async def test_deleting_a_session_stops_its_turns_and_keeps_their_text_in_the_trash(
     start: Start,
 ) -> None:

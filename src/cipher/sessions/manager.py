@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from datetime import timedelta
+from itertools import islice
 from typing import Any, Literal
 
 import msgspec
@@ -103,15 +104,16 @@ class SessionManager:
         return held
 
     def hold(self, session: ConversationSession) -> ConversationSession:
-        """Keep a session in memory, evicting the least recently used ones that do not run.
+        """Keep a session in memory, evicting the least recently used others that do not run.
 
-        Of two objects for one session the one that was held first stays, and is returned.
+        Those that run stay, even if they are more than memory may have. Of two objects for one
+        session the one that was held first stays, and is returned.
         """
         session = self._held.setdefault(session.id, session)
         session.last_used = utc_now()
         self._held.move_to_end(session.id)
         if len(self._held) > self._config.max_sessions:
-            self._evict_beyond_limit()
+            self._evict_beyond_limit(session)
         return session
 
     def held(self, session_id: str) -> ConversationSession | None:
@@ -198,13 +200,13 @@ class SessionManager:
     def forget(self, session_id: str) -> None:
         """Evict one session, unless it runs."""
         held = self._held.get(session_id)
-        if held is not None and not held.running:
+        if held is not None and held.evictable:
             del self._held[session_id]
 
-    def _evict_beyond_limit(self) -> None:
+    def _evict_beyond_limit(self, wanted: ConversationSession) -> None:
         excess = len(self._held) - self._config.max_sessions
-        idle = (session.id for session in self._held.values() if not session.running)
-        for session_id in [sid for sid, _ in zip(idle, range(excess), strict=False)]:
+        idle = (s.id for s in self._held.values() if s.evictable and s is not wanted)
+        for session_id in list(islice(idle, excess)):
             del self._held[session_id]
             logger.debug("session evicted", session_id=session_id, reason="limit")
 

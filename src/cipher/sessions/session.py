@@ -117,8 +117,13 @@ class ConversationSession:
 
     @property
     def running(self) -> bool:
-        """Whether a turn runs or waits to run, so that the session must stay in memory."""
+        """Whether a turn runs or waits to run."""
         return self.live is not None or bool(self.waiting)
+
+    @property
+    def evictable(self) -> bool:
+        """Whether nobody works with this object, so that another may take its place."""
+        return not self.running and (self.runner is None or self.runner.done())
 
     async def info(self) -> Session:
         """The session's row."""
