@@ -50,6 +50,14 @@ describe('the connection banner', () => {
     expect(shown()).toContain('This device is offline.');
   });
 
+  it('counts what passed before it was there to see it', () => {
+    cleanup();
+    setStage({ connection: { ...online, state: 'reconnecting', since: Date.now() - 1_500 } });
+    render(<ConnectionBanner />);
+    wait(600);
+    expect(shown()).toContain('No connection');
+  });
+
   it('begins the two seconds anew with the next loss', () => {
     connect({ state: 'reconnecting', since: Date.now() });
     wait(3_000);

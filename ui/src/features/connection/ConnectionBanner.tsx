@@ -47,15 +47,17 @@ function trouble(connection: Connection): Trouble | null {
  * True once being away has lasted for the time that most losses last. Counts from the first state of
  * the loss: trying, waiting and losing the network in turn do not begin it anew.
  */
-function useLasting(away: boolean): boolean {
+function useLasting(away: boolean, since: number): boolean {
   const [lasting, setLasting] = useState(false);
   useEffect(() => {
     if (!away) return;
-    const timer = setTimeout(() => setLasting(true), patienceMs);
+    const left = since + patienceMs - Date.now();
+    const timer = setTimeout(() => setLasting(true), Math.max(0, left));
     return () => {
       clearTimeout(timer);
       setLasting(false);
     };
+    // Not again when `since` changes: that is the kind of the loss changing, not a new one.
   }, [away]);
   return lasting && away;
 }
@@ -74,7 +76,7 @@ function useSecondsUntil(at: number | null): number | null {
 
 export function ConnectionBanner() {
   const connection = useConnection();
-  const lasting = useLasting(connection.state !== 'online');
+  const lasting = useLasting(connection.state !== 'online', connection.since);
   const seconds = useSecondsUntil(lasting ? connection.nextRetryAt : null);
   const found = trouble(connection);
   const shown = found && (connection.state === 'online' || lasting) ? found : null;
