@@ -34,7 +34,7 @@ const highestHeading = 2;
 const lowestHeading = 6;
 
 const mostColumns = 64;
-const mostCells = 20_000;
+const mostCells = 6_000;
 
 /**
  * Gives headings the level that the page's outline needs: below its one `h1`, never skipping a
