@@ -24,6 +24,8 @@ from cipher.web.wire import failure
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9_.:-]{1,64}")
 _QUIET_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _METHODS = _QUIET_METHODS | {"POST", "PUT", "PATCH", "DELETE"}
+_CLIENT_GONE = 499
+"""The status that is noted where nobody was left to answer, as nginx does."""
 
 log = structlog.get_logger()
 
@@ -60,6 +62,7 @@ class Access:
         try:
             await self._app(scope, receive, send_noted)
         except ClientDisconnect:
+            status = _CLIENT_GONE
             log.debug("client went away")
         except Exception:
             log.exception("request failed")

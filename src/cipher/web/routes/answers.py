@@ -129,10 +129,13 @@ def install_refusals(app: FastAPI, suspect: Callable[[], None]) -> None:
             return refuse(BadRequest(f"{first['loc'][-1]}: {first['msg']}."))
         if isinstance(error, HTTPException) and error.status_code == 405:
             return _refuse_method(app, request)
-        # The framework itself raises nothing else but "no such address".
-        return refuse(NotFound())
+        if isinstance(error, HTTPException):
+            # The framework itself raises nothing else but "no such address".
+            return refuse(NotFound())
+        # What nobody expected is raised again after this answer, and logged by `Access`.
+        return refuse(CipherError())
 
-    for kind in (CipherError, RequestValidationError, HTTPException):
+    for kind in (CipherError, RequestValidationError, HTTPException, Exception):
         app.add_exception_handler(kind, on_error)
 
 
