@@ -3,7 +3,8 @@
 Owns the listening sockets, uvicorn's settings, and the shutdown of the protocol: at the first
 SIGTERM or SIGINT the server says that it drains, running answers get their time, then sockets close
 with 1012; a second signal ends the process at once, which loses nothing that was acknowledged. Owns
-no wiring. Promises that a port that can not be had is said in one sentence that names the setting.
+no wiring. Promises that a port that can not be had is said in one sentence that names the setting,
+and that no connection makes the server hold, or wait for, more than a bound.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import http
 import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import structlog
 import uvicorn
@@ -24,10 +26,13 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from cipher.config import Settings
-from cipher.errors import BadRequest, SettingsError
+from cipher.errors import BadRequest, CipherError, SettingsError, TooLarge
 from cipher.web.edge.guard import SECURITY_HEADERS
-from cipher.web.wire import failure
+from cipher.web.wire import failure, status_of
 
+MAX_HEAD_BYTES: Final = 65_536
+"""What may come of a request before its headers, or after its body its trailers, are complete."""
+_MAX_FRAGMENTS: Final = 1024
 _BACKLOG: Final = 2048
 _CLOSING_SECONDS: Final = 2
 _LINGER_SECONDS: Final = 15.0
@@ -38,28 +43,118 @@ log = structlog.get_logger()
 
 
 class Http(HttpToolsProtocol):
-    """uvicorn's HTTP, with our envelope around what is not HTTP."""
+    """uvicorn's HTTP, with our envelope around what is not HTTP, and an end for endless heads.
+
+    uvicorn bounds neither the size of what comes before a body nor the time that it takes.
+    """
+
+    head_seconds: ClassVar[float] = 30.0
+    _unparsed = 0
+    """Bytes since the parser last got through with something."""
+    _head_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._expect_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_expecting()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._unparsed += len(data)
+        super().data_received(data)
+        if self._unparsed > MAX_HEAD_BYTES and not self.transport.is_closing():
+            self._refuse(TooLarge("The headers are too long."))
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._expect_head()
+
+    def on_headers_complete(self) -> None:
+        self._stop_expecting()
+        self._unparsed = 0
+        super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        self._unparsed = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        self._unparsed = 0
+        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        body = failure(BadRequest(msg))
-        headers = (
-            *SECURITY_HEADERS,
-            (b"content-type", b"application/json"),
-            (b"content-length", str(len(body)).encode()),
-            (b"connection", b"close"),
-        )
-        lines = [b"HTTP/1.1 400 Bad Request", *(b": ".join(header) for header in headers)]
-        self.transport.write(b"\r\n".join([*lines, b"", body]))
+        self._refuse(BadRequest(msg))
+
+    def _refuse(self, error: CipherError) -> None:
+        if not self._answering:
+            body = failure(error)
+            status = http.HTTPStatus(status_of(error))
+            headers = (
+                *SECURITY_HEADERS,
+                (b"content-type", b"application/json"),
+                (b"content-length", str(len(body)).encode()),
+                (b"connection", b"close"),
+            )
+            first = f"HTTP/1.1 {status.value} {status.phrase}".encode()
+            lines = [first, *(b": ".join(header) for header in headers)]
+            self.transport.write(b"\r\n".join([*lines, b"", body]))
         self.transport.close()
+
+    @property
+    def _answering(self) -> bool:
+        """Whether an answer is under way, which nothing may be written into."""
+        cycle: Any = self.cycle  # None before the first request, whatever its type says
+        return cycle is not None and not cycle.response_complete
+
+    def _expect_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.head_seconds, self._give_up)
+
+    def _stop_expecting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _give_up(self) -> None:
+        self._head_timer = None
+        if self._answering:
+            self._expect_head()
+        else:
+            self.transport.close()
 
 
 class WebSocket(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket, with an end for clients that do not read.
+    """uvicorn's WebSocket, with an end for clients that do not read, and bounds on what it answers.
 
     A close frame can not be awaited where nothing is read, and a transport that closes flushes
     first, for as long as that takes. The application gets `cipher.abort(code, reason)`, and
     whatever still lingers a while after its handler has ended is cut off.
     """
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        # The protocol would write frames into the log, and frames hold what people write.
+        self.conn.debug = False
+
+    def handle_ping(self) -> None:
+        # A client that does not read gets no pongs: nothing else bounds how many would wait.
+        if self.writable.is_set():
+            super().handle_ping()
+        else:
+            self.conn.data_to_send()
+
+    def handle_cont(self, event: Any) -> None:
+        # Empty fragments count for nothing in the limit on bytes, but each takes time and a place.
+        if self.close_sent:
+            return
+        if len(self.frames) < _MAX_FRAGMENTS:
+            super().handle_cont(event)
+            return
+        self.frames.clear()
+        self.conn.fail(1009, "too many fragments")
+        self.handle_parser_exception()
 
     def handle_connect(self, event: Any) -> None:
         super().handle_connect(event)
