@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -20,6 +20,7 @@ from cipher.sessions.bus import LocalBus
 from cipher.sessions.manager import SessionManager, SessionManagerConfig
 from cipher.storage.manager import StorageManager
 from cipher.storage.sqlite import SqliteDatabase
+from tests.storage.disk import Disk
 
 OWNER = "ada"
 E = TypeVar("E", bound=Event)
@@ -62,6 +63,7 @@ class Cipher:
     agent: MemAgent
     storage: StorageManager
     ears: Ears
+    bus: LocalBus
 
     async def log(self, session_id: str) -> list[Message]:
         page = await self.storage.database.log(OWNER, session_id)
@@ -75,12 +77,20 @@ Start = Callable[[LanguageModel], Awaitable[Cipher]]
 
 
 @pytest.fixture
-async def start(tmp_path: Path) -> AsyncIterator[Start]:
+def disk() -> Iterator[Disk]:
+    """The disk that every agent of a test is on."""
+    disk = Disk()
+    yield disk
+    disk.close()
+
+
+@pytest.fixture
+async def start(tmp_path: Path, disk: Disk) -> AsyncIterator[Start]:
     """Starts an agent on the test's database; several at once are several processes' worth."""
     async with AsyncExitStack() as stack:
 
         async def start(model: LanguageModel) -> Cipher:
-            storage = StorageManager(SqliteDatabase(tmp_path / "sessions.db"))
+            storage = StorageManager(SqliteDatabase(tmp_path / "sessions.db", vfs=disk.name))
             await storage.open()
             stack.push_async_callback(storage.close)
             # A test may kill what it likes; nothing but the test's agents uses the file.
@@ -91,6 +101,8 @@ async def start(tmp_path: Path) -> AsyncIterator[Start]:
             agent = MemAgent(sessions, storage.database, model, bus, system_prompt="Be brief.")
             await agent.start()
             stack.push_async_callback(agent.close, drain=timedelta(0))
-            return Cipher(agent, storage, ears)
+            return Cipher(agent, storage, ears, bus)
 
         yield start
+        disk.let_go()
+        disk.full = disk.broken = False

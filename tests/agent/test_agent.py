@@ -408,6 +408,8 @@ async def test_a_turn_that_was_taken_away_leaves_its_answer_to_the_other(start: 
     await loser.ears.until(MessageDelta)
     winner = await start(ScriptedModel("never asked"))
     gate.set()
-    await loser.ended()
+    stopped = await loser.ears.until(SessionUpdated, 2)
+    assert stopped.running is False
     log = await winner.log("s")
     assert [m.status for m in log if m.role == "assistant"] == ["interrupted"]
+    assert loser.ears.of(TurnEnded) == []

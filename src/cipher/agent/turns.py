@@ -9,12 +9,14 @@ keeps trying to store its answer for as long as the process lives.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 from datetime import timedelta
 from itertools import chain, repeat
+from typing import TypeVar
 
 import structlog
+from msgspec.structs import replace
 
 from cipher.agent.context import history_for
 from cipher.agent.llm import LanguageModel, ReasoningDelta, TextDelta, UsageReport
@@ -23,6 +25,7 @@ from cipher.events import DeltaKind, MessageDelta, MessageReceived, TurnEnded, T
 from cipher.model import (
     Answer,
     Failure,
+    Finished,
     Session,
     TerminalStatus,
     Turn,
@@ -33,13 +36,15 @@ from cipher.model import (
 )
 from cipher.sessions.bus import Bus
 from cipher.sessions.manager import SessionManager
-from cipher.sessions.session import ConversationSession, LiveTurn
+from cipher.sessions.session import ConversationSession, LiveTurn, StopReason
 from cipher.storage.base import Lease
 
 LEASE = timedelta(seconds=15)
 CHECKPOINT_SECONDS = 0.5
 CHECKPOINT_CHARS = 2_048
 STOP_SECONDS = 5.0
+
+T = TypeVar("T")
 
 logger = structlog.get_logger(__name__)
 
@@ -55,8 +60,9 @@ class TurnRunner:
         self._model = model
         self._bus = bus
         self._system_prompt = system_prompt
-        self._runners: set[asyncio.Task[None]] = set()
+        self._runners: dict[asyncio.Task[None], ConversationSession] = {}
         self._closing = False
+        self._stopping = False
 
     def lease(self) -> Lease:
         """A lease of this worker from now on."""
@@ -64,38 +70,38 @@ class TurnRunner:
 
     def wake(self, session: ConversationSession, turn: Turn) -> None:
         """Have a turn run that is running or queued in the database. Waking twice is fine."""
-        if self._closing or any(waiting.id == turn.id for waiting in session.waiting):
+        if self._closing:
             return
-        if session.live is not None and session.live.turn_id == turn.id:
-            return
-        session.waiting.append(turn)
-        if session.runner is None or session.runner.done():
+        session.enqueue(turn)
+        if session.waiting and (session.runner is None or session.runner.done()):
             session.runner = asyncio.create_task(
                 self._run_waiting(session), name=f"turns-{session.id}"
             )
-            self._runners.add(session.runner)
-            session.runner.add_done_callback(self._runners.discard)
+            self._runners[session.runner] = session
+            session.runner.add_done_callback(self._runners.pop)
 
     async def cancel(self, session: ConversationSession, turn: Turn) -> None:
         """Stop one turn; waits until its terminal message is stored."""
         live = session.live
-        if live is not None and live.turn_id == turn.id:
+        if live is not None and live.runs(turn):
             live.stop("cancelled")
             await self._ended(live)
         elif turn.status in ("queued", "running"):
-            for waiting in list(session.waiting):
-                if waiting.id == turn.id:
-                    session.waiting.remove(waiting)
+            session.dequeue(turn)
             await self._end_unstarted(session, turn, "cancelled")
 
     async def cancel_all(self, session: ConversationSession) -> None:
         """Stop everything that runs or waits in a session."""
         waiting, live = list(session.waiting), session.live
         session.waiting.clear()
-        for turn in waiting:
-            await self._end_unstarted(session, turn, "cancelled")
+        try:
+            for turn in waiting:
+                await self._end_unstarted(session, turn, "cancelled")
+        finally:
+            # After the others, so that none of them begins in between.
+            if live is not None:
+                live.stop("cancelled")
         if live is not None:
-            live.stop("cancelled")
             await self._ended(live)
 
     async def interrupt_lost(self, session: ConversationSession, turn: Turn) -> None:
@@ -111,12 +117,13 @@ class TurnRunner:
         Queued turns stay queued in the database for whoever runs next.
         """
         self._closing = True
-        for session in self._sessions.all_held():
+        for session in self._runners.values():
             for turn in [turn for turn in session.waiting if turn.status == "queued"]:
-                session.waiting.remove(turn)
+                session.dequeue(turn)
         if self._runners:
             await asyncio.wait(set(self._runners), timeout=drain.total_seconds())
-        for session in self._sessions.all_held():
+        self._stopping = True
+        for session in self._runners.values():
             if session.live is not None:
                 session.live.stop("interrupted")
         await asyncio.gather(*self._runners, return_exceptions=True)
@@ -125,11 +132,7 @@ class TurnRunner:
 
     async def _run_waiting(self, session: ConversationSession) -> None:
         while session.waiting:
-            turn: Turn | None = session.waiting[0]
-            if turn is not None and turn.status == "queued":
-                turn = await self._start_queued(session)
-            if session.waiting:
-                session.waiting.popleft()
+            turn = await self._next(session)
             if turn is None:
                 continue
             live = session.live = LiveTurn(turn)
@@ -142,14 +145,47 @@ class TurnRunner:
             if row is not None:
                 self._sessions.announce(row)
 
-    async def _start_queued(self, session: ConversationSession) -> Turn | None:
-        for pause in _pauses():
+    async def _next(self, session: ConversationSession) -> Turn | None:
+        """Take the turn that is next off the queue; None if the storage has none to start."""
+        first = session.waiting[0]
+        if first.status == "running":
+            session.dequeue(first)
+            return first
+        started = await self._insist(
+            lambda: self._start(session, first),
+            logger.bind(session_id=session.id, turn_id=first.id),
+            "turn waits for storage",
+        )
+        # Which one waited longest is for the storage to say; others may have changed the queue.
+        session.dequeue(started or first)
+        return started
+
+    async def _start(self, session: ConversationSession, first: Turn) -> Turn | None:
+        try:
+            return await session.start_turn(self.lease())
+        except NotFound:
+            # Nothing begins in the trash, and nothing is left to wait for there.
+            await self._end_unstarted(session, first, "cancelled")
+            return None
+
+    async def _insist(
+        self,
+        verb: Callable[[], Awaitable[T | None]],
+        log: structlog.stdlib.BoundLogger,
+        complaint: str,
+    ) -> T | None:
+        """Do something once the storage lets us, however long that takes.
+
+        None if the session was erased meanwhile, or the process stops while the storage is away:
+        then the checkpoint stays, and the next start goes on from there.
+        """
+        for pause in chain((0.25, 0.5, 1.0, 2.0), repeat(5.0)):
             try:
-                return await session.start_turn(self.lease())
+                return await verb()
             except NotFound:
                 return None
             except StorageError as error:
-                logger.warning("turn waits for storage", session_id=session.id, code=error.code)
+                log.error(complaint, code=error.code)
                 if self._closing:
                     return None
                 await asyncio.sleep(pause)
@@ -170,14 +206,13 @@ class TurnRunner:
         )
         usage: list[Usage] = []
         live.task = asyncio.create_task(self._stream(session, live, usage))
+        if self._stopping:
+            live.stop("interrupted")
         keeper = asyncio.create_task(self._keep_checkpoints(session, live))
         await asyncio.wait({live.task})
         keeper.cancel()
         await asyncio.gather(keeper, return_exceptions=True)
         status, failure = _outcome(live, live.task, log)
-        if status is None:
-            log.warning("turn lost", reason="another worker took it")
-            return None
         answer = Answer(
             message_id=new_id(),
             parts=live.parts(),
@@ -186,9 +221,12 @@ class TurnRunner:
             usage=usage[-1] if usage else None,
             error=failure,
         )
-        row = await self._finish(session, live.turn_id, live.attempt, answer)
-        log.info("turn ended", status=status, reason=failure.code if failure else None)
-        return row
+        finished = await self._finish(session, live, answer)
+        if finished is None:
+            return None
+        ended = finished.message
+        log.info("turn ended", status=ended.status, reason=ended.error and ended.error.code)
+        return finished.session
 
     async def _stream(
         self, session: ConversationSession, live: LiveTurn, usage: list[Usage]
@@ -238,7 +276,8 @@ class TurnRunner:
             kept, renew_at = live.off, utc_now() + LEASE / 3
             try:
                 if not await session.checkpoint(live, self.lease()):
-                    live.stop("lost")
+                    # Somebody ended it, or erased its session: there is nothing to add to.
+                    live.stop("interrupted")
                     return
             except StorageError as error:
                 logger.warning(
@@ -249,57 +288,55 @@ class TurnRunner:
                 )
 
     async def _finish(
-        self, session: ConversationSession, turn_id: str, attempt: int, answer: Answer
-    ) -> Session | None:
-        """Store a terminal message, however long it takes, and tell everyone.
+        self, session: ConversationSession, live: LiveTurn, answer: Answer
+    ) -> Finished | None:
+        """Store the terminal message of a running attempt; see `_insist`."""
+        log = logger.bind(session_id=session.id, turn_id=live.turn_id)
 
-        None if the session was erased meanwhile, or the process stops while the storage is away:
-        then the checkpoint stays, and the next start ends the turn.
-        """
-        for pause in _pauses():
+        async def store() -> Finished:
             try:
-                return await self._store(session, turn_id, attempt, answer)
-            except NotFound:
-                return None
-            except StorageError as error:
-                logger.error(
-                    "answer waits for storage",
-                    session_id=session.id,
-                    turn_id=turn_id,
-                    code=error.code,
-                )
-                if self._closing:
-                    return None
-                await asyncio.sleep(pause)
-        return None
+                return await self._store(session, live.turn_id, live.attempt, answer)
+            except (NotFound, StorageError):
+                raise
+            except Exception:
+                log.exception("answer can not be kept")
+                broken = replace(answer, parts=(), usage=None, status="failed", error=_internal())
+                return await self._store(session, live.turn_id, live.attempt, broken)
+
+        return await self._insist(store, log, "answer waits for storage")
 
     async def _store(
         self, session: ConversationSession, turn_id: str, attempt: int, answer: Answer
-    ) -> Session:
-        """Store a terminal message, tell everyone, and return the session afterwards."""
+    ) -> Finished:
+        """Store a terminal message, and tell everyone unless another one ended the attempt: whoever
+        stored that has told."""
         finished = await session.finish_turn(turn_id, attempt, answer)
-        message, failure = finished.message, finished.message.error
+        if finished.message.id != answer.message_id:
+            return finished
         self._bus.publish(
             session.owner_id,
-            MessageReceived(session_id=session.id, epoch=finished.session.epoch, message=message),
+            MessageReceived(
+                session_id=session.id, epoch=finished.session.epoch, message=finished.message
+            ),
         )
+        failure = answer.error
         self._bus.publish(
             session.owner_id,
             TurnEnded(
                 session_id=session.id,
                 turn_id=turn_id,
                 attempt=attempt,
-                status=message.status or answer.status,
-                retryable=message.status != "complete",
+                status=answer.status,
+                retryable=answer.status != "complete",
                 reason=failure.code if failure else None,
                 message=failure.message if failure else None,
-                usage=message.usage,
+                usage=answer.usage,
             ),
         )
-        return finished.session
+        return finished
 
     async def _end_unstarted(
-        self, session: ConversationSession, turn: Turn, status: TerminalStatus
+        self, session: ConversationSession, turn: Turn, reason: StopReason
     ) -> None:
         """End a turn that does not run here, with what was checkpointed of it.
 
@@ -308,17 +345,18 @@ class TurnRunner:
         answer = Answer(
             message_id=new_id(),
             parts=text_parts(turn.partial),
-            status=status,
+            status=reason,
             timestamp=utc_now(),
         )
         try:
-            row = await self._store(session, turn.id, turn.attempt, answer)
+            finished = await self._store(session, turn.id, turn.attempt, answer)
         except NotFound:
             return
-        if session.live is not None and session.live.turn_id == turn.id:
-            # It was queued when we looked and started while we ended it.
-            session.live.stop("lost")
-        self._sessions.announce(row)
+        if session.live is not None and session.live.runs(turn):
+            # It was queued when we looked and started while we ended it; its end is announced.
+            session.live.stop(reason)
+        else:
+            self._sessions.announce(finished.session)
 
     async def _ended(self, live: LiveTurn) -> None:
         try:
@@ -331,11 +369,10 @@ class TurnRunner:
 
 def _outcome(
     live: LiveTurn, task: asyncio.Task[None], log: structlog.stdlib.BoundLogger
-) -> tuple[TerminalStatus | None, Failure | None]:
-    """How an attempt ended; a status of None means that it is not ours to end."""
+) -> tuple[TerminalStatus, Failure | None]:
+    """How an attempt ended."""
     if task.cancelled():
-        reason = live.stop_reason or "interrupted"
-        return (None if reason == "lost" else reason), None
+        return live.stop_reason or "interrupted", None
     error = task.exception()
     if error is None:
         return "complete", None
@@ -344,10 +381,9 @@ def _outcome(
     if isinstance(error, CipherError):
         log.warning("turn failed", code=error.code)
         return "failed", Failure(code=error.code, message=error.message)
-    log.error("turn failed", code="internal", exc_info=error)
-    return "failed", Failure(code=CipherError.code, message=CipherError().message)
+    log.error("turn failed", code=CipherError.code, exc_info=error)
+    return "failed", _internal()
 
 
-def _pauses() -> Iterator[float]:
-    """How long to wait before each further try."""
-    return chain((0.25, 0.5, 1.0, 2.0), repeat(5.0))
+def _internal() -> Failure:
+    return Failure(code=CipherError.code, message=CipherError().message)

@@ -29,7 +29,7 @@ from cipher.model import (
 from cipher.sessions.history import DatabaseHistoryProvider
 from cipher.storage.base import DatabaseBackend, Lease, OpenTurn
 
-StopReason = Literal["cancelled", "interrupted", "lost"]
+StopReason = Literal["cancelled", "interrupted"]
 
 
 class LiveTurn:
@@ -60,6 +60,10 @@ class LiveTurn:
         while self.off - since < length:
             self._grown.clear()
             await self._grown.wait()
+
+    def runs(self, turn: Turn) -> bool:
+        """Whether this is the attempt that the turn has come to."""
+        return (self.turn_id, self.attempt) == (turn.id, turn.attempt)
 
     @property
     def text(self) -> str:
@@ -125,6 +129,17 @@ class ConversationSession:
         """Whether nobody works with this object, so that another may take its place."""
         return not self.running and (self.runner is None or self.runner.done())
 
+    def enqueue(self, turn: Turn) -> None:
+        """Let a turn wait until it runs here, if it does neither yet."""
+        if self.live is not None and self.live.runs(turn):
+            return
+        if not any(_same_attempt(waiting, turn) for waiting in self.waiting):
+            self.waiting.append(turn)
+
+    def dequeue(self, turn: Turn) -> None:
+        """Let a turn wait no longer. Twice is fine."""
+        self.waiting = deque(w for w in self.waiting if not _same_attempt(w, turn))
+
     async def info(self) -> Session:
         """The session's row."""
         return await self._database.get_session(self.owner_id, self.id)
@@ -164,3 +179,7 @@ class ConversationSession:
     def idle_for(self, now: datetime) -> timedelta:
         """How long nobody used the session."""
         return now - self.last_used
+
+
+def _same_attempt(one: Turn, other: Turn) -> bool:
+    return (one.id, one.attempt) == (other.id, other.attempt)
