@@ -57,7 +57,12 @@ def finish(
 
 
 def _descends(connection: apsw.Connection, session: Session, ancestor: int) -> bool:
-    """Whether the session's leaf is the ancestor or lies below it."""
+    """Whether the session's leaf is the ancestor or lies below it.
+
+    Nearly always it is the ancestor itself, which saves a recursive query of a quarter of the turn.
+    """
+    if session.leaf_seq == ancestor:
+        return True
     reached = connection.execute(
         "WITH RECURSIVE path (seq) AS (SELECT ?1 UNION ALL "
         "SELECT parent_seq FROM path JOIN messages ON session_id = ?2 AND messages.seq = path.seq "
