@@ -14,9 +14,11 @@ from cipher.agent import agent as agent_module
 from cipher.errors import StorageError
 from cipher.events import Event, MessageDelta, SessionUpdated, TurnEnded, TurnStarted
 from cipher.model import Turn
+from cipher.storage.base import Lease, OpenTurn
 from cipher.testing import ScriptedModel
 from tests.agent.conftest import OWNER, Cipher, Start
 from tests.storage.disk import Disk
+from tests.storage.samples import at, said
 
 
 @pytest.fixture(autouse=True)
@@ -182,3 +184,21 @@ async def test_what_waited_in_a_session_that_was_trashed_is_cancelled_at_the_nex
     assert [m.status for m in alive.ears.answers()] == ["interrupted", "cancelled"]
     assert await alive.storage.database.unfinished_turns() == ()
     assert alive.ears.of(TurnStarted) == []
+
+
+async def test_a_turn_of_ours_that_nothing_runs_is_ended_once_its_lease_is_over(
+    start: Start,
+) -> None:
+    cipher = await start(ScriptedModel("next"))
+    await cipher.agent.create_session(OWNER, "s")
+    ours = Lease(owner=cipher.agent._turns.worker_id, until=at(0))
+    await cipher.storage.database.append(
+        OWNER, "s", said("Q1"), turn=OpenTurn(turn_id="lost", lease=ours)
+    )
+    await sent(cipher, "Q2")
+    await cipher.agent._recover()
+    await cipher.ended(2)
+    assert [(m.content, m.status) for m in cipher.ears.answers()] == [
+        ("", "interrupted"),
+        ("next", "complete"),
+    ]

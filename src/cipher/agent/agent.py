@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal, TypeVar
 
 import structlog
@@ -27,6 +27,7 @@ from cipher.model import (
     SessionPage,
     SessionPatch,
     SessionState,
+    Turn,
     new_id,
     text_parts,
     utc_now,
@@ -283,10 +284,16 @@ class MemAgent:
         now = utc_now()
         for owned in await self._database.unfinished_turns():
             turn = owned.turn
-            session: ConversationSession = self.sessions.handle(owned.owner_id, turn.session_id)
+            session = self.sessions.handle(owned.owner_id, turn.session_id)
             if turn.status == "queued":
                 self._turns.wake(self.sessions.hold(session), turn)
-            elif turn.lease_owner != self._turns.worker_id and (
-                self._database.sole_runner or turn.lease_until is None or turn.lease_until < now
-            ):
+            elif self._is_lost(session, turn, now):
                 await self._turns.interrupt_lost(session, turn)
+
+    def _is_lost(self, session: ConversationSession, turn: Turn, now: datetime) -> bool:
+        """Whether nobody runs a running turn: its worker is dead, or it is ours and fell down."""
+        expired = turn.lease_until is None or turn.lease_until < now
+        if turn.lease_owner == self._turns.worker_id:
+            # A message may just have been stored whose sender has not come to run its turn yet.
+            return expired and not session.has(turn)
+        return expired or self._database.sole_runner

@@ -129,11 +129,15 @@ class ConversationSession:
         """Whether nobody works with this object, so that another may take its place."""
         return not self.running and (self.runner is None or self.runner.done())
 
+    def has(self, turn: Turn) -> bool:
+        """Whether this attempt of a turn runs here, or waits to."""
+        if self.live is not None and self.live.runs(turn):
+            return True
+        return any(_same_attempt(waiting, turn) for waiting in self.waiting)
+
     def enqueue(self, turn: Turn) -> None:
         """Let a turn wait until it runs here, if it does neither yet."""
-        if self.live is not None and self.live.runs(turn):
-            return
-        if not any(_same_attempt(waiting, turn) for waiting in self.waiting):
+        if not self.has(turn):
             self.waiting.append(turn)
 
     def dequeue(self, turn: Turn) -> None:
