@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _CHATTY = ("uvicorn", "uvicorn.error", "asyncio", "httpx2", "httpcore2", "websockets")
 """Libraries whose info lines say nothing that ours do not."""
 
+_OURS = "cipher"
+
 
 def set_up_logging(level: LogLevel, form: LogFormat) -> None:
     """Send all logging of this process, ours and the libraries', to standard error."""
@@ -48,12 +50,14 @@ def set_up_logging(level: LogLevel, form: LogFormat) -> None:
     )
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level.upper())
+    # The debug lines of libraries hold frames, prompts and keys, so only ours are ever shown.
+    root.setLevel("INFO" if level == "debug" else level.upper())
+    logging.getLogger(_OURS).setLevel(level.upper())
     for name in _CHATTY:
         library = logging.getLogger(name)
         library.handlers.clear()
         library.propagate = True
-        library.setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+        library.setLevel(logging.ERROR if level == "error" else logging.WARNING)
 
 
 def _rendering(form: LogFormat) -> list[Processor]:
