@@ -92,8 +92,10 @@ function ListView({ list, live, dir }: ListViewProps) {
       </ul>
     );
   }
+  const { start } = list;
+  const room = digits(start + list.items.length - 1);
   return (
-    <ol dir={dir} className={`${className} ${digits(list.start + list.items.length - 1)}`} start={list.start === 1 ? undefined : list.start}>
+    <ol dir={dir} className={`${className} ${room}`} start={start === 1 ? undefined : start}>
       {items}
     </ol>
   );

@@ -68,3 +68,15 @@ export function hasLongLine(text: string, most: number): boolean {
   }
   return false;
 }
+
+/** A line that ends a paragraph, a quote and a table alike, whatever came before. */
+export function startsAnew(line: string): boolean {
+  if (readFence(line) || isHeading(line) || isQuoted(line)) return true;
+  return isRule(line) && !isLongUnderline(line);
+}
+
+/** The fence open after `line`, when marks of lists and quotes before it are not heeded. */
+export function nextFence(open: Fence | null, line: string): Fence | null {
+  const text = line.replace(/^\s*(?:(?:[-*+>]|\d{1,9}[.)])\s+)*/, '');
+  return open && closesFence(text, open) ? null : (open ?? readFence(text));
+}

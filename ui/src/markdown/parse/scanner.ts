@@ -107,7 +107,7 @@ export class Scanner {
     if (lines.isBlank(line)) return lines.isEmpty(line) || this.#certain ? this.#close(this.#at) : this.#seal();
     if (lines.isIndented(line)) return this.#certain ? undefined : this.#seal();
     if (lines.isLongUnderline(line)) return this.#close(this.#at);
-    if (startsAnew(line) || lines.interruptsParagraph(line)) return this.#restart(line, start);
+    if (lines.startsAnew(line) || lines.interruptsParagraph(line)) return this.#restart(line, start);
     if (lines.isDelimiterRow(line)) return this.#beginTable(line);
     if (lines.isUnderline(line)) {
       if (line.includes('-') && !this.#continues()) this.#seal();
@@ -164,7 +164,7 @@ export class Scanner {
   #takeRow(line: string, start: number): void {
     if (lines.isEmpty(line)) return this.#close(this.#at);
     if (lines.isBlank(line) || lines.isIndented(line) || lines.mayBeHtml(line)) return this.#seal();
-    const ends = startsAnew(line) || lines.isRule(line) || /^ {0,3}(?:[*+-]|1[.)])[ \t]/.test(line);
+    const ends = lines.startsAnew(line) || lines.isRule(line) || /^ {0,3}(?:[*+-]|1[.)])[ \t]/.test(line);
     if (ends) return this.#restart(line, start);
     this.#open.parts.push(start);
   }
@@ -172,7 +172,7 @@ export class Scanner {
   #takeQuoted(line: string, start: number): void {
     if (lines.isQuoted(line)) return;
     if (lines.isBlank(line)) return this.#certain ? this.#close(this.#at) : this.#closeOrSeal(line);
-    if (startsAnew(line) || lines.interruptsParagraph(line)) return this.#restart(line, start);
+    if (lines.startsAnew(line) || lines.interruptsParagraph(line)) return this.#restart(line, start);
     if (lines.isRule(line) || lines.isBullet(line)) {
       return this.#certain ? this.#restart(line, start) : this.#seal();
     }
@@ -182,7 +182,7 @@ export class Scanner {
 
   /** Past a size, cuts a sealed segment where most texts would allow it: better than to stop reading. */
   #takeSealed(line: string, start: number): void {
-    this.#fence = nextFence(this.#fence, line);
+    this.#fence = lines.nextFence(this.#fence, line);
     const plain = lines.isBlank(this.#line.text) && /^[^\s\-*+>\d`~]/.test(line);
     if (plain && !this.#fence && start - this.#open.start > longestSealed) this.#restart(line, start);
   }
@@ -216,16 +216,4 @@ export class Scanner {
     this.#close(start);
     this.#begin(line, start);
   }
-}
-
-/** A line that ends a paragraph, a quote and a table alike, whatever came before. */
-function startsAnew(line: string): boolean {
-  if (lines.readFence(line) || lines.isHeading(line) || lines.isQuoted(line)) return true;
-  return lines.isRule(line) && !lines.isLongUnderline(line);
-}
-
-/** The fence open after `line`, when marks of lists and quotes before it are not heeded. */
-function nextFence(open: lines.Fence | null, line: string): lines.Fence | null {
-  const text = line.replace(/^\s*(?:(?:[-*+>]|\d{1,9}[.)])\s+)*/, '');
-  return open && lines.closesFence(text, open) ? null : (open ?? lines.readFence(text));
 }
