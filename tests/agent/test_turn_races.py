@@ -7,13 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from pathlib import Path
 
+import apsw
 import pytest
 
 from cipher.agent import agent as agent_module
 from cipher.errors import StorageError
-from cipher.events import Event, MessageDelta, SessionUpdated, TurnEnded, TurnStarted
-from cipher.model import Turn
+from cipher.events import (
+    Event,
+    MessageDelta,
+    SessionCreated,
+    SessionDeleted,
+    SessionUpdated,
+    TurnEnded,
+    TurnStarted,
+)
+from cipher.model import SessionPatch, Turn
 from cipher.storage.base import Lease, OpenTurn
 from cipher.testing import ScriptedModel
 from tests.agent.conftest import OWNER, Cipher, Start
@@ -202,3 +212,38 @@ async def test_a_turn_of_ours_that_nothing_runs_is_ended_once_its_lease_is_over(
         ("", "interrupted"),
         ("next", "complete"),
     ]
+
+
+async def test_a_damaged_session_keeps_no_other_from_being_taken_up_again(
+    start: Start, tmp_path: Path
+) -> None:
+    dead = await start(ScriptedModel("so far", asyncio.Event()))
+    for name in ("damaged", "whole"):
+        await dead.agent.create_session(OWNER, name)
+        await sent(dead, "Hi", session=name)
+    await dead.ears.until(MessageDelta, 2)
+    damage = apsw.Connection(str(tmp_path / "sessions.db"))
+    damage.execute("UPDATE sessions SET metadata = 'x' WHERE id = 'damaged'")
+    damage.close()
+    alive = await start(ScriptedModel("next"))
+    assert [event.session_id for event in alive.ears.of(TurnEnded)] == ["whole"]
+
+
+async def test_a_caller_that_goes_away_has_still_made_named_and_restored_a_session(
+    start: Start,
+) -> None:
+    cipher = await start(ScriptedModel("ok"))
+    agent = cipher.agent
+    for work in (
+        agent.create_session(OWNER, "s"),
+        agent.update_session(OWNER, "s", SessionPatch(title="Named")),
+        agent.delete_session(OWNER, "s"),
+        agent.restore_session(OWNER, "s"),
+    ):
+        caller = asyncio.create_task(work)
+        await asyncio.sleep(0)
+        caller.cancel()
+        await asyncio.wait({caller})
+    await cipher.ears.until(SessionCreated, 2)
+    kinds = [type(event) for event in cipher.ears.events]
+    assert kinds == [SessionCreated, SessionUpdated, SessionDeleted, SessionCreated]

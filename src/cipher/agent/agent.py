@@ -17,7 +17,7 @@ import structlog
 
 from cipher.agent.llm import LanguageModel, ModelInfo
 from cipher.agent.turns import TurnRunner
-from cipher.errors import Draining, StorageError
+from cipher.errors import Draining, StorageCorrupt, StorageError
 from cipher.events import MessageReceived, SessionLoaded
 from cipher.model import (
     Appended,
@@ -79,7 +79,8 @@ class MemAgent:
     async def start(self) -> None:
         """Close what a dead process left running, go on with what it left waiting.
 
-        The interrupted answers keep what was checkpointed of them. Raises: StorageError.
+        The interrupted answers keep what was checkpointed of them. What belongs to a session whose
+        rows are damaged is left as it is. Raises: StorageError.
         """
         await self._recover()
         self._watcher = asyncio.create_task(self._watch(), name="turn-watcher")
@@ -110,7 +111,9 @@ class MemAgent:
         metadata: dict[str, Any] | None = None,
     ) -> Session:
         """See `SessionManager.create`."""
-        return await self.sessions.create(owner_id, session_id, title=title, metadata=metadata)
+        return await self._in_own_task(
+            self.sessions.create(owner_id, session_id, title=title, metadata=metadata)
+        )
 
     async def load_session(self, owner_id: str, session_id: str, *, limit: int = 50) -> MessagePage:
         """Make a session the owner's current one and return its newest messages."""
@@ -151,7 +154,7 @@ class MemAgent:
 
     async def update_session(self, owner_id: str, session_id: str, patch: SessionPatch) -> Session:
         """See `SessionManager.update`."""
-        return await self.sessions.update(owner_id, session_id, patch)
+        return await self._in_own_task(self.sessions.update(owner_id, session_id, patch))
 
     async def delete_session(self, owner_id: str, session_id: str, *, purge: bool = False) -> None:
         """Move a session to the trash, or erase it; what runs or waits in it is cancelled."""
@@ -166,7 +169,7 @@ class MemAgent:
 
     async def restore_session(self, owner_id: str, session_id: str) -> Session:
         """See `SessionManager.restore`."""
-        return await self.sessions.restore(owner_id, session_id)
+        return await self._in_own_task(self.sessions.restore(owner_id, session_id))
 
     # Turns
 
@@ -279,16 +282,23 @@ class MemAgent:
                 await self._recover()
             except StorageError as error:
                 logger.warning("looking for lost turns failed", code=error.code)
+            except Exception:
+                logger.exception("looking for lost turns failed")
 
     async def _recover(self) -> None:
         now = utc_now()
         for owned in await self._database.unfinished_turns():
-            turn = owned.turn
-            session = self.sessions.handle(owned.owner_id, turn.session_id)
-            if turn.status == "queued":
-                self._turns.wake(self.sessions.hold(session), turn)
-            elif self._is_lost(session, turn, now):
-                await self._turns.interrupt_lost(session, turn)
+            try:
+                await self._take_up(owned.owner_id, owned.turn, now)
+            except StorageCorrupt:
+                logger.error("turn of a damaged session", session_id=owned.turn.session_id)
+
+    async def _take_up(self, owner_id: str, turn: Turn, now: datetime) -> None:
+        session = self.sessions.handle(owner_id, turn.session_id)
+        if turn.status == "queued":
+            self._turns.wake(self.sessions.hold(session), turn)
+        elif self._is_lost(session, turn, now):
+            await self._turns.interrupt_lost(session, turn)
 
     def _is_lost(self, session: ConversationSession, turn: Turn, now: datetime) -> bool:
         """Whether nobody runs a running turn: its worker is dead, or it is ours and fell down."""
