@@ -44,6 +44,7 @@ function shelf() {
   const shown = () => cache.shown(queries.getQueryData<SessionList>(SESSIONS_KEY), cache.overlays.getState());
   return {
     rest,
+    queries,
     clock,
     cache,
     shown,
@@ -55,6 +56,21 @@ function shelf() {
     },
   };
 }
+
+describe('a fetch that is called off', () => {
+  it('does not hide news from the one that takes its place', async () => {
+    const list = shelf();
+    await list.page([summary('a', 2)]);
+    void list.queries.refetchQueries({ queryKey: SESSIONS_KEY });
+    await list.rest.next('GET', '/api/sessions');
+    void list.queries.refetchQueries({ queryKey: SESSIONS_KEY });
+    const second = await list.rest.next('GET', '/api/sessions');
+    list.cache.hear(updated(summary('a', 3, { title: 'New name' })));
+    second.answer({ sessions: [json(summary('a', 2))], nextCursor: null });
+    await list.page([summary('a', 3, { title: 'New name' })]);
+    expect(list.titles()).toEqual(['New name']);
+  });
+});
 
 describe('news', () => {
   it('of a session change its row and its place', async () => {

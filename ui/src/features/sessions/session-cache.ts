@@ -33,7 +33,7 @@ export class SessionCache {
   readonly overlays = createStore<readonly Overlay[]>(() => []);
   private readonly trashed = new Map<string, { row: SessionSummary | null; done: Promise<unknown> }>();
   private outdated = false;
-  private fetching = false;
+  private fetches = 0;
   private loadingMore = false;
   private callOffRefresh: (() => void) | null = null;
 
@@ -44,7 +44,7 @@ export class SessionCache {
 
   /** The list with a fresh first page; fetched again if news made it old while it was on its way. */
   async fetchFirst(signal: AbortSignal): Promise<SessionList> {
-    this.fetching = true;
+    this.fetches += 1;
     try {
       let page: SessionList;
       let rounds = 0;
@@ -56,7 +56,7 @@ export class SessionCache {
       this.settleAdded(page);
       return withFirstPage(this.held(), page);
     } finally {
-      this.fetching = false;
+      this.fetches -= 1;
     }
   }
 
@@ -144,7 +144,7 @@ export class SessionCache {
     this.outdated = true;
     this.callOffRefresh ??= this.clock.after(GATHER_MS, () => {
       this.callOffRefresh = null;
-      if (!this.fetching) void this.queries.invalidateQueries({ queryKey: SESSIONS_KEY });
+      if (this.fetches === 0) void this.queries.invalidateQueries({ queryKey: SESSIONS_KEY });
     });
   }
 
@@ -153,7 +153,7 @@ export class SessionCache {
   }
 
   private update(change: (list: SessionList) => SessionList): void {
-    if (this.fetching) this.outdated = true;
+    if (this.fetches > 0) this.outdated = true;
     this.queries.setQueryData<SessionList>(SESSIONS_KEY, (list) => list && change(list));
   }
 
