@@ -56,6 +56,7 @@ class Settings(BaseSettings):
     session_ttl: int = Field(
         86_400_000,
         ge=1_000,
+        le=3_153_600_000_000,  # a hundred years; far longer ones are no moments any more
         description="Idle milliseconds after which a session leaves memory "
         "(see SESSION_TTL_ACTION).",
     )

@@ -218,6 +218,8 @@ class SessionManager:
                 await self.sweep()
             except StorageError as error:
                 logger.warning("session sweep failed", code=error.code)
+            except Exception:
+                logger.exception("session sweep failed")
 
     async def sweep(self) -> None:
         """Evict sessions that are idle too long, expire stored ones if asked, empty the trash."""
