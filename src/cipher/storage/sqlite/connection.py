@@ -93,9 +93,7 @@ DRIVER_ERRORS = (apsw.Error, msgspec.DecodeError, UnicodeEncodeError, OverflowEr
 no form in SQLite."""
 
 
-def translate(
-    error: apsw.Error | msgspec.DecodeError | UnicodeEncodeError | OverflowError,
-) -> CipherError:
+def translate(error: BaseException) -> CipherError:
     """The error of our tree that says what an error of the driver means for the caller."""
     match error:
         case UnicodeEncodeError():

@@ -13,6 +13,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar
 
@@ -97,7 +98,9 @@ class Writer:
             if batch:
                 self._commit(batch)
                 self._report(batch)
-        self._connection.close()
+        # What was acknowledged is in the WAL, even if the file can not take it over now.
+        with suppress(apsw.Error):
+            self._connection.close()
 
     def _commit(self, batch: list[_Job]) -> None:
         execute = self._connection.execute
@@ -108,7 +111,8 @@ class Writer:
                 self._try(job)
                 execute("RELEASE verb")
             execute("COMMIT")
-        except apsw.Error as error:
+        except BaseException as error:
+            # Whatever it is: the thread must live, and every caller must hear.
             self._roll_back()
             for job in batch:
                 job.error = translate(error)
@@ -128,12 +132,10 @@ class Writer:
                 job.error.__cause__ = error
 
     def _roll_back(self) -> None:
-        try:
+        # Where it fails, the next BEGIN tells what is wrong.
+        with suppress(Exception):
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
-        except apsw.Error:
-            # The transaction is gone either way; the next BEGIN tells what is wrong.
-            return
 
     @staticmethod
     def _report(batch: list[_Job]) -> None:
