@@ -111,8 +111,7 @@ class Writer:
                 self._try(job)
                 execute("RELEASE verb")
             execute("COMMIT")
-        except BaseException as error:
-            # Whatever it is: the thread must live, and every caller must hear.
+        except BaseException as error:  # noqa: BLE001 - the thread must live, every caller must hear
             self._roll_back()
             for job in batch:
                 job.error = translate(error)
