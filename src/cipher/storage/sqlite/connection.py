@@ -71,7 +71,11 @@ def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> a
 
 def _refuse_scrap(path: Path) -> None:
     """Refuse a file too short for a database, which SQLite would take for empty and write over."""
-    if path.exists() and 0 < path.stat().st_size < SMALLEST_DATABASE:
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise StorageUnavailable("The database file can not be found.") from error
+    if 0 < size < SMALLEST_DATABASE:
         raise StorageCorrupt("The file is not a database; it was left untouched.")
 
 

@@ -72,7 +72,8 @@ class SqliteDatabase:
         read_only: bool = False,
         vfs: str | None = None,
     ) -> None:
-        self.path = path
+        # Links lead to one file and one lock, wherever the process goes later.
+        self.path = Path(os.path.realpath(path))
         self.sole_runner = exclusive
         self._read_only = read_only
         self._vfs = vfs
