@@ -30,7 +30,7 @@ function explain(status: AnswerEndProps['status'], empty: boolean, error: WireEr
     case 'interrupted':
       return empty
         ? 'The answer was interrupted before it began.'
-        : 'The answer was interrupted. What arrived is kept.';
+        : 'The answer was interrupted. What was saved until then is kept.';
     case 'failed': {
       const reason = error?.message ?? 'The answer failed.';
       const remedy = (error && remedies[error.code]) ?? 'Your message is kept; retry asks again.';

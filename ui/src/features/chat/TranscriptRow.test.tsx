@@ -34,7 +34,7 @@ describe('a row of the transcript', () => {
   it('says that an interrupted answer is kept, and retries its turn', () => {
     render(<Row item={answer({ status: 'interrupted' }, 't')} />);
     expect(screen.getByText('Half of an')).toBeTruthy();
-    expect(screen.getByText('The answer was interrupted. What arrived is kept.')).toBeTruthy();
+    expect(screen.getByText('The answer was interrupted. What was saved until then is kept.')).toBeTruthy();
     fireEvent.click(screen.getByRole('button', { name: 'Retry' }));
     expect(actions.onRetry.mock.calls).toEqual([['t']]);
   });

@@ -2,15 +2,14 @@
  * One session in the panel: a link with its title, when it was last active, how many messages it
  * has and whether an answer runs; its menu; and the field that renames it in place.
  */
-import { lazy, memo, Suspense, useRef, useState } from 'react';
+import { memo, useRef, useState } from 'react';
 import type { MouseEvent } from 'react';
 import { Ellipsis, Pencil, Pin, PinOff, Trash2 } from 'lucide-react';
 import { IconButton } from '../../ui/Button';
 import { relativeTime } from '../../ui/dates';
+import { Menu } from '../../ui/Menu';
 import type { SessionSummary } from '../../wire/types';
 import { RenameField } from './RenameField';
-
-const Menu = lazy(() => import('../../ui/Menu').then(({ Menu }) => ({ default: Menu })));
 
 interface SessionRowProps {
   session: SessionSummary;
@@ -110,14 +109,12 @@ function RowMenu({ session, active, onRename, onPin, onRemove }: SessionRowProps
         <Ellipsis size={18} />
       </IconButton>
       {open && opener.current && (
-        <Suspense>
-          <Menu
-            label={`Actions for ${session.title}`}
-            opener={opener.current}
-            actions={actions()}
-            onClose={() => setOpen(false)}
-          />
-        </Suspense>
+        <Menu
+          label={`Actions for ${session.title}`}
+          opener={opener.current}
+          actions={actions()}
+          onClose={() => setOpen(false)}
+        />
       )}
     </>
   );
