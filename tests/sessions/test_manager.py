@@ -152,3 +152,15 @@ async def test_stats_count_what_is_stored_and_what_is_held(manager: SessionManag
     assert (stats.active_sessions, stats.total_sessions, stats.total_messages) == (1, 2, 3)
     assert stats.storage_connected is True
     assert stats.average_message_count == 1.5
+
+
+async def test_the_sweep_empties_the_trash_of_what_was_deleted_long_ago(
+    manager: SessionManager,
+) -> None:
+    database = manager._storage.database
+    for name, days in (("recent", 29), ("old", 31), ("older", 300)):
+        await manager.create(OWNER, name)
+        await database.delete_session(OWNER, name, at=utc_now() - timedelta(days=days))
+    await manager.sweep()
+    trash = await manager.list(OWNER, state="trash")
+    assert [session.id for session in trash.sessions] == ["recent"]

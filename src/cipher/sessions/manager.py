@@ -26,6 +26,7 @@ from cipher.storage.manager import StorageManager
 
 TRASH_DAYS = 30
 _SWEEP_SECONDS = 60.0
+_PURGES_A_SWEEP = 100
 
 logger = structlog.get_logger(__name__)
 
@@ -228,7 +229,11 @@ class SessionManager:
             if session.idle_for(now) >= self._config.idle:
                 self.forget(session.id)
         database = self._storage.database
-        await database.purge_deleted(deleted_before=now - timedelta(days=TRASH_DAYS))
+        long_ago = now - timedelta(days=TRASH_DAYS)
+        for _ in range(_PURGES_A_SWEEP):
+            # One at a time, so that sends wait for one session's rows at most.
+            if not await database.purge_deleted(deleted_before=long_ago, limit=1):
+                break
         if self._config.ttl_action == "evict":
             return
         expired = await database.expire_sessions(
