@@ -124,16 +124,20 @@ def open_turn(connection: apsw.Connection, session: Session, user_seq: int, wish
 
 
 def start_next(connection: apsw.Connection, session_id: str, lease: Lease) -> Turn | None:
-    """Make the oldest queued turn the running one."""
-    waiting = unfinished(connection, session_id)
-    if not waiting or any(turn.status == "running" for turn in waiting):
+    """Make the oldest queued turn the running one; one that runs is always first."""
+    first = connection.execute(
+        "SELECT id, status FROM turns WHERE session_id = ? AND status IN ('queued', 'running') "
+        "ORDER BY position LIMIT 1",
+        (session_id,),
+    ).fetchone()
+    if first is None or first[1] == "running":
         return None
     connection.execute(
         "UPDATE turns SET status = 'running', lease_owner = ?, lease_until = ? "
         "WHERE session_id = ? AND id = ?",
-        (lease.owner, to_ms(lease.until), session_id, waiting[0].id),
+        (lease.owner, to_ms(lease.until), session_id, first[0]),
     )
-    return get(connection, session_id, waiting[0].id)
+    return get(connection, session_id, first[0])
 
 
 def checkpoint(
