@@ -2,7 +2,7 @@
 
 `DatabaseBackend` is the seam between the conversations and whatever holds them: one transaction per
 verb, owner in every query, and a verb that returned has reached the disk. `sessions/` speaks only
-to this protocol; `sqlite`, `memory` and `postgres` implement it, and one contract suite
+to this protocol; `sqlite` and `memory` implement it, and one contract suite
 (`tests/storage/contract`) runs whole on each of them.
 
 What a backend promises:
