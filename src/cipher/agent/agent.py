@@ -88,8 +88,8 @@ class MemAgent:
     async def close(self, *, drain: timedelta = timedelta(seconds=25)) -> None:
         """Refuse new messages, let running turns finish for a while, then interrupt them.
 
-        Every running turn has its terminal message when this returns; waiting ones stay queued in
-        the database for the next start.
+        Every running turn has its terminal message when this returns, unless the storage is away:
+        then the next start ends it. Waiting ones stay queued in the database for the next start.
         """
         self._draining = True
         if self._watcher is not None:
