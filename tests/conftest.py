@@ -17,6 +17,11 @@ from hypothesis import settings
 
 from chromium import ADVICE, find_chromium
 
+# Here, before any test module imports them: assertions in them explain themselves then.
+pytest.register_assert_rewrite(
+    "tests.storage.contract", "tests.storage.comparison", "tests.storage.samples"
+)
+
 MUST_RUN = ("backend", "browser")
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)

@@ -1,7 +1,4 @@
-"""What the storage tests share: a disk that can fail, a SQLite file on it, and the contract suite.
-
-Assertions inside the suite explain themselves like those of a test module.
-"""
+"""What the storage tests share: a disk that can fail, a SQLite file on it, and the contract suite."""
 
 from __future__ import annotations
 
@@ -10,12 +7,8 @@ from pathlib import Path
 
 import pytest
 
-pytest.register_assert_rewrite(
-    "tests.storage.contract", "tests.storage.comparison", "tests.storage.samples"
-)
-
-from cipher.storage.sqlite import SqliteDatabase  # noqa: E402 - after the rewriting is set up
-from tests.storage.disk import Disk  # noqa: E402
+from cipher.storage.sqlite import SqliteDatabase
+from tests.storage.disk import Disk
 
 
 @pytest.fixture
