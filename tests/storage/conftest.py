@@ -1,4 +1,4 @@
-"""What the storage tests share: a disk that can fail, a SQLite file on it, and the contract suite."""
+"""What the storage tests share: a disk that can fail, and a SQLite file on it."""
 
 from __future__ import annotations
 
