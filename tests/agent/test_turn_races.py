@@ -6,6 +6,7 @@ Nothing looks for lost turns by itself here, so what a test sees happen was not 
 from __future__ import annotations
 
 import asyncio
+import gc
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import apsw
 import pytest
 
 from cipher.agent import agent as agent_module
-from cipher.errors import StorageError
+from cipher.errors import SessionNotFound, StorageError
 from cipher.events import (
     Event,
     MessageDelta,
@@ -247,3 +248,32 @@ async def test_a_caller_that_goes_away_has_still_made_named_and_restored_a_sessi
     await cipher.ears.until(SessionCreated, 2)
     kinds = [type(event) for event in cipher.ears.events]
     assert kinds == [SessionCreated, SessionUpdated, SessionDeleted, SessionCreated]
+
+
+async def test_a_turn_that_the_storage_did_not_let_end_waits_on(start: Start, disk: Disk) -> None:
+    gate = asyncio.Event()
+    cipher = await start(ScriptedModel("A1", gate).then("A2"))
+    await cipher.agent.create_session(OWNER, "s")
+    await sent(cipher, "Q1")
+    second = await sent(cipher, "Q2")
+    disk.broken = True
+    with pytest.raises(StorageError):
+        await cipher.agent.cancel(OWNER, "s", second.id)
+    disk.broken = False
+    gate.set()
+    await cipher.ended(2)
+    assert [message.content for message in cipher.ears.answers()] == ["A1", "A2"]
+
+
+async def test_nobody_complains_of_a_failure_whose_caller_has_gone(start: Start) -> None:
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, about: complaints.append(about))
+    cipher = await start(ScriptedModel("ok"))
+    caller = asyncio.create_task(cipher.agent.send(OWNER, "nothing", "Hi"))
+    await asyncio.sleep(0)
+    caller.cancel()
+    with pytest.raises(SessionNotFound):
+        await cipher.agent.send(OWNER, "nothing", "Hi")
+    del caller
+    gc.collect()
+    assert complaints == []

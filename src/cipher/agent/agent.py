@@ -269,8 +269,14 @@ class MemAgent:
         what it promised."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
         return await asyncio.shield(task)
+
+    def _done(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled():
+            # Its caller may be gone; then nobody else asks, and asyncio would complain.
+            task.exception()
 
     # Recovery
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from datetime import timedelta
 from itertools import chain, repeat
 from typing import TypeVar
@@ -27,6 +27,7 @@ from cipher.model import (
     Failure,
     Finished,
     Session,
+    SessionPatch,
     TerminalStatus,
     Turn,
     Usage,
@@ -87,22 +88,32 @@ class TurnRunner:
             live.stop("cancelled")
             await self._ended(live)
         elif turn.status in ("queued", "running"):
-            session.dequeue(turn)
-            await self._end_unstarted(session, turn, "cancelled")
+            await self._cancel_waiting(session, [turn])
 
     async def cancel_all(self, session: ConversationSession) -> None:
         """Stop everything that runs or waits in a session."""
-        waiting, live = list(session.waiting), session.live
-        session.waiting.clear()
+        live = session.live
         try:
-            for turn in waiting:
-                await self._end_unstarted(session, turn, "cancelled")
+            await self._cancel_waiting(session, list(session.waiting))
         finally:
             # After the others, so that none of them begins in between.
             if live is not None:
                 live.stop("cancelled")
         if live is not None:
             await self._ended(live)
+
+    async def _cancel_waiting(self, session: ConversationSession, turns: list[Turn]) -> None:
+        waited = [turn for turn in turns if session.has(turn)]
+        for turn in waited:
+            session.dequeue(turn)
+        try:
+            for turn in turns:
+                await self._end_unstarted(session, turn, "cancelled")
+                waited = [other for other in waited if other is not turn]
+        finally:
+            # What the storage did not let end waits on.
+            for turn in waited:
+                self.wake(session, turn)
 
     async def interrupt_lost(self, session: ConversationSession, turn: Turn) -> None:
         """Give a turn whose worker died its terminal message, with what was checkpointed."""
@@ -134,6 +145,7 @@ class TurnRunner:
         while session.waiting:
             turn = await self._next(session)
             if turn is None:
+                await self._tell_idle(session)
                 continue
             live = session.live = LiveTurn(turn)
             row: Session | None = None
@@ -167,6 +179,12 @@ class TurnRunner:
             # Nothing begins in the trash, and nothing is left to wait for there.
             await self._end_unstarted(session, first, "cancelled")
             return None
+
+    async def _tell_idle(self, session: ConversationSession) -> None:
+        """What waited had ended already: tell so, for it was told that something waits."""
+        if not session.waiting:
+            with suppress(NotFound, StorageError):
+                await self._sessions.update(session.owner_id, session.id, SessionPatch())
 
     async def _insist(
         self,
