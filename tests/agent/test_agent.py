@@ -20,6 +20,7 @@ from cipher.errors import (
 from cipher.events import (
     MessageDelta,
     MessageReceived,
+    SessionDeleted,
     SessionUpdated,
     TurnEnded,
     TurnStarted,
@@ -311,6 +312,9 @@ async def test_deleting_a_session_stops_its_turns_and_keeps_their_text_in_the_tr
     await cipher.agent.delete_session(OWNER, "s")
     assert cipher.agent.current_session(OWNER) is None
     assert not cipher.agent.is_running("s")
+    (deleted,) = cipher.ears.of(SessionDeleted)
+    since = cipher.ears.events[cipher.ears.events.index(deleted) :]
+    assert not [event for event in since if isinstance(event, SessionUpdated)]
     with pytest.raises(SessionNotFound):
         await cipher.agent.send(OWNER, "s", "Q3")
     await cipher.agent.restore_session(OWNER, "s")

@@ -193,7 +193,12 @@ class SessionManager:
         )
 
     def announce(self, session: Session) -> None:
-        """Tell the owner's tabs that a session's row changed."""
+        """Tell the owner's tabs that a session's row changed; of one in the trash nothing is told.
+
+        Turns end and answers are kept in the trash too, but there is nothing that shows them.
+        """
+        if session.deleted_at is not None:
+            return
         held = self._held.get(session.id)
         running = held is not None and held.running
         self._bus.publish(session.owner_id, SessionUpdated(session=session, running=running))

@@ -11,7 +11,7 @@ import msgspec
 from starlette.websockets import WebSocket
 
 from cipher.errors import BadRequest, CipherError
-from cipher.events import Event, SessionDeleted, SessionUpdated
+from cipher.events import Event, SessionDeleted
 from cipher.model import MAX_CONTENT_CHARS, Appended, Message, new_id, to_ms, utc_now
 from cipher.web.requests import Hello, Ping, SendCommand, Subscribe, TurnCommand, Unsubscribe
 from cipher.web.socket.connection import BAD_FRAMES, Closing, Connection, SocketContext
@@ -72,14 +72,9 @@ class V1Connection(Connection):
 
     def receive(self, event: Event, frame: Frame) -> None:
         # Nothing of a deleted session is served, whatever was under way.
-        match event:
-            case SessionDeleted():
-                self._unsubscribe(event.session_id)
-                self.outbox.drop(event.session_id, deltas_only=False)
-            case SessionUpdated() if event.session.deleted_at is not None:
-                return
-            case _:
-                pass
+        if isinstance(event, SessionDeleted):
+            self._unsubscribe(event.session_id)
+            self.outbox.drop(event.session_id, deltas_only=False)
         self.outbox.put(frame)
 
     def leave(self) -> None:
