@@ -9,6 +9,7 @@ precision; ids are opaque strings of `[A-Za-z0-9_-]{1,64}`.
 from __future__ import annotations
 
 import re
+import time
 from base64 import urlsafe_b64encode
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -43,17 +44,18 @@ def new_id() -> str:
 
 def utc_now() -> datetime:
     """Now, aware, UTC, cut to the millisecond that the database keeps."""
-    return from_ms(to_ms(datetime.now(UTC)))
+    return from_ms(time.time_ns() // 1_000_000)
 
 
 def to_ms(moment: datetime) -> int:
     """Milliseconds since 1970, the form that the database and the socket use."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
+    since = moment - _EPOCH
+    return since.days * 86_400_000 + since.seconds * 1_000 + since.microseconds // 1_000
 
 
 def from_ms(milliseconds: int) -> datetime:
     """The aware UTC moment of a count of milliseconds since 1970."""
-    return _EPOCH + timedelta(milliseconds=milliseconds)
+    return _EPOCH + timedelta(0, 0, 0, milliseconds)  # the keyword would take twice as long
 
 
 class _Noun(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):

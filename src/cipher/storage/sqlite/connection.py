@@ -25,7 +25,8 @@ from cipher.errors import (
     StorageUnavailable,
 )
 
-BUSY_MILLISECONDS = 5_000
+BUSY_MILLISECONDS = 2_000
+"""How long a verb waits for another process that writes; its caller hears within 5 s."""
 SMALLEST_DATABASE = 512
 """Bytes of one page of the smallest size that the SQLite file format knows."""
 CHECKPOINT_PAGES = 4_000

@@ -34,7 +34,8 @@ COLUMNS = (
 )
 _INSERT = (
     f"INSERT INTO messages ({COLUMNS}, session_id, owner_id) "
-    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+    "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
+    "ON CONFLICT (owner_id, session_id, client_msg_id) WHERE client_msg_id IS NOT NULL DO NOTHING"
 )
 
 
@@ -67,8 +68,11 @@ def message_from(row: tuple[Any, ...]) -> Message:
     )
 
 
-def store(connection: apsw.Connection, session: Session, message: Message) -> None:
-    """Insert a row into `messages`; the caller has chosen its `seq`."""
+def store(connection: apsw.Connection, session: Session, message: Message) -> bool:
+    """Insert a row into `messages`; the caller has chosen its `seq`.
+
+    False, and nothing is written, if the session has a message of the same `client_msg_id`.
+    """
     data = _encoder.encode(_Data(message.parts, message.usage, message.error)).decode()
     connection.execute(
         _INSERT,
@@ -87,6 +91,7 @@ def store(connection: apsw.Connection, session: Session, message: Message) -> No
             session.owner_id,
         ),
     )
+    return connection.changes() == 1
 
 
 def append(
@@ -98,13 +103,7 @@ def append(
 ) -> Appended:
     """Give a message the next `seq`, store it, open its turn and move the session on."""
     session = sessions.get(connection, owner_id, session_id)
-    if new.client_msg_id is not None:
-        earlier = _sent_before(connection, session, new)
-        if earlier is not None:
-            return earlier
     parent_seq = session.leaf_seq if new.parent_seq is None else new.parent_seq
-    if not 0 <= parent_seq <= session.head_seq:
-        raise MessageNotFound
     message = Message(
         id=new.id,
         seq=session.head_seq + 1,
@@ -115,21 +114,24 @@ def append(
         turn_id=turn.turn_id if turn else None,
         client_msg_id=new.client_msg_id,
     )
+    reachable = 0 <= parent_seq <= session.head_seq
+    if not (reachable and store(connection, session, message)):
+        return _sent_before(connection, session, new)
     opened = turns.open_turn(connection, session, message.seq, turn) if turn else None
-    store(connection, session, message)
     return Appended(
         message=message, session=advance(connection, session, message, leaf=True), turn=opened
     )
 
 
-def _sent_before(connection: apsw.Connection, session: Session, new: NewMessage) -> Appended | None:
+def _sent_before(connection: apsw.Connection, session: Session, new: NewMessage) -> Appended:
+    """What the first sending of a message brought. Raises: MessageNotFound, IdempotencyConflict."""
     row = connection.execute(
         f"SELECT {COLUMNS} FROM messages "
         "WHERE owner_id = ? AND session_id = ? AND client_msg_id = ?",
         (session.owner_id, session.id, new.client_msg_id),
     ).fetchone()
     if row is None:
-        return None
+        raise MessageNotFound
     message = message_from(row)
     if message.parts != new.parts or message.role != new.role:
         raise IdempotencyConflict

@@ -14,13 +14,17 @@ from typing import Any
 import apsw
 
 from cipher.errors import SessionBusy, TurnNotFound
-from cipher.model import Session, Turn, from_ms, to_ms
+from cipher.model import Session, Turn, TurnStatus, from_ms, to_ms
 from cipher.storage.base import Lease, OpenTurn, OwnedTurn
 
 COLUMNS = "id, session_id, user_seq, attempt, status, partial, lease_owner, lease_until, answer_seq"
-_INSERT = (
+# Running if the session has no unfinished turn, else queued behind them.
+_OPEN = (
     "INSERT INTO turns (id, session_id, owner_id, user_seq, position, attempt, status, "
-    "lease_owner, lease_until) VALUES (?, ?, ?, ?, ?, 1, ?, ?, ?)"
+    "lease_owner, lease_until) "
+    "SELECT ?1, ?2, ?3, ?4, ifnull(max(position), 0) + 1, 1, iif(count(*), 'queued', 'running'), "
+    "iif(count(*), NULL, ?5), iif(count(*), NULL, ?6) FROM turns "
+    "WHERE session_id = ?2 AND status IN ('queued', 'running') RETURNING status"
 )
 
 
@@ -95,32 +99,23 @@ def next_position(connection: apsw.Connection, session_id: str) -> int:
 
 def open_turn(connection: apsw.Connection, session: Session, user_seq: int, wish: OpenTurn) -> Turn:
     """Insert the turn that answers a user message: running if none is unfinished, else queued."""
-    busy = is_busy(connection, session.id)
+    lease = wish.lease
+    status: TurnStatus = connection.execute(
+        _OPEN,
+        (wish.turn_id, session.id, session.owner_id, user_seq, lease.owner, to_ms(lease.until)),
+    ).get
+    busy = status == "queued"
     if busy and wish.when_busy == "reject":
         raise SessionBusy
-    turn = Turn(
+    return Turn(
         id=wish.turn_id,
         session_id=session.id,
         user_seq=user_seq,
         attempt=1,
-        status="queued" if busy else "running",
-        lease_owner=None if busy else wish.lease.owner,
-        lease_until=None if busy else wish.lease.until,
+        status=status,
+        lease_owner=None if busy else lease.owner,
+        lease_until=None if busy else lease.until,
     )
-    connection.execute(
-        _INSERT,
-        (
-            turn.id,
-            session.id,
-            session.owner_id,
-            user_seq,
-            next_position(connection, session.id) if busy else 1,
-            turn.status,
-            turn.lease_owner,
-            turn.lease_until and to_ms(turn.lease_until),
-        ),
-    )
-    return turn
 
 
 def start_next(connection: apsw.Connection, session_id: str, lease: Lease) -> Turn | None:
