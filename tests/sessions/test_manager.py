@@ -124,8 +124,8 @@ async def test_the_age_limit_expires_stored_sessions_only_if_asked(
 ) -> None:
     manager = without_patience[action]
     long_ago = utc_now() - timedelta(hours=2)
-    await manager._storage.database.create_session(OWNER, "old", at=long_ago)
-    await manager._storage.database.create_session(OWNER, "pinned", at=long_ago)
+    await manager.storage.database.create_session(OWNER, "old", at=long_ago)
+    await manager.storage.database.create_session(OWNER, "pinned", at=long_ago)
     await manager.update(OWNER, "pinned", SessionPatch(pinned=True))
     await manager.sweep()
     moved = await manager.list(OWNER, state="archived" if state == "archived" else "trash")
@@ -137,7 +137,7 @@ async def test_load_all_holds_the_newest_sessions_newest_first(manager: SessionM
     start = utc_now()
     for number in range(5):
         at = start + timedelta(seconds=number)
-        await manager._storage.database.create_session(OWNER, f"s{number}", at=at)
+        await manager.storage.database.create_session(OWNER, f"s{number}", at=at)
     held = await manager.load_all(OWNER)
     assert [session.id for session in held] == ["s4", "s3", "s2"]
 
@@ -157,7 +157,7 @@ async def test_stats_count_what_is_stored_and_what_is_held(manager: SessionManag
 async def test_the_sweep_empties_the_trash_of_what_was_deleted_long_ago(
     manager: SessionManager,
 ) -> None:
-    database = manager._storage.database
+    database = manager.storage.database
     for name, days in (("recent", 29), ("old", 31), ("older", 300)):
         await manager.create(OWNER, name)
         await database.delete_session(OWNER, name, at=utc_now() - timedelta(days=days))

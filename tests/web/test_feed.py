@@ -92,7 +92,6 @@ class Room:
             hub=Hub(self.bus),
             metrics=Metrics(),
             limits=limits(**bounds),
-            suspect=lambda: None,
         )
 
     async def open(self, stack: AsyncExitStack) -> None:

@@ -270,7 +270,8 @@ class MemAgent:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        return await asyncio.shield(task)
+        with self.sessions.storage.timed():
+            return await asyncio.shield(task)
 
     def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
@@ -287,6 +288,7 @@ class MemAgent:
             try:
                 await self._recover()
             except StorageError as error:
+                self.sessions.storage.suspect()
                 logger.warning("looking for lost turns failed", code=error.code)
             except Exception:
                 logger.exception("looking for lost turns failed")

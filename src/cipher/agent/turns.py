@@ -39,6 +39,7 @@ from cipher.sessions.bus import Bus
 from cipher.sessions.manager import SessionManager
 from cipher.sessions.session import ConversationSession, LiveTurn, StopReason
 from cipher.storage.base import Lease
+from cipher.storage.manager import SLOW_SECONDS
 
 LEASE = timedelta(seconds=15)
 CHECKPOINT_SECONDS = 0.5
@@ -197,16 +198,30 @@ class TurnRunner:
         None if the session was erased meanwhile, or the process stops while the storage is away:
         then the checkpoint stays, and the next start goes on from there.
         """
-        for pause in chain((0.25, 0.5, 1.0, 2.0), repeat(5.0)):
-            try:
-                return await verb()
-            except NotFound:
-                return None
-            except StorageError as error:
-                log.error(complaint, code=error.code)
-                if self._closing:
+        storage, waiting = self._sessions.storage, object()
+
+        def complain(error: StorageError) -> None:
+            log.error(complaint, code=error.code)
+            storage.refused(waiting, error)
+
+        try:
+            for pause in chain((0.25, 0.5, 1.0, 2.0), repeat(5.0)):
+                slow = asyncio.get_running_loop().call_later(
+                    SLOW_SECONDS, complain, StorageUnavailable()
+                )
+                try:
+                    return await verb()
+                except NotFound:
                     return None
+                except StorageError as error:
+                    complain(error)
+                    if self._closing:
+                        return None
+                finally:
+                    slow.cancel()
                 await asyncio.sleep(pause)
+        finally:
+            storage.taken(waiting)
         return None
 
     async def _run(self, session: ConversationSession, live: LiveTurn) -> Session | None:
@@ -293,17 +308,21 @@ class TurnRunner:
                     continue
             kept, renew_at = live.off, utc_now() + LEASE / 3
             try:
-                if not await session.checkpoint(live, self.lease()):
-                    # Somebody ended it, or erased its session: there is nothing to add to.
-                    live.stop("interrupted")
-                    return
+                with self._sessions.storage.timed():
+                    ours = await session.checkpoint(live, self.lease())
             except StorageError as error:
+                self._sessions.storage.suspect()
                 logger.warning(
                     "checkpoint failed",
                     session_id=session.id,
                     turn_id=live.turn_id,
                     code=error.code,
                 )
+                continue
+            if not ours:
+                # Somebody ended it, or erased its session: there is nothing to add to.
+                live.stop("interrupted")
+                return
 
     async def _finish(
         self, session: ConversationSession, live: LiveTurn, answer: Answer

@@ -53,7 +53,7 @@ class SessionManager:
     """Every session of every owner. Verbs raise SessionNotFound and StorageError as they apply."""
 
     def __init__(self, storage: StorageManager, bus: Bus, config: SessionManagerConfig) -> None:
-        self._storage = storage
+        self.storage = storage
         self._bus = bus
         self._config = config
         self._held: OrderedDict[str, ConversationSession] = OrderedDict()
@@ -80,7 +80,7 @@ class SessionManager:
         metadata: dict[str, Any] | None = None,
     ) -> Session:
         """Store a new session and tell everyone. Raises: SessionExists."""
-        session = await self._storage.database.create_session(
+        session = await self.storage.database.create_session(
             owner_id, session_id or new_id(), title=title, metadata=metadata, at=utc_now()
         )
         logger.debug("session created", session_id=session.id)
@@ -89,7 +89,7 @@ class SessionManager:
 
     async def load(self, owner_id: str, session_id: str) -> ConversationSession:
         """Hold a stored session in memory, as the most recently used."""
-        await self._storage.database.get_session(owner_id, session_id)
+        await self.storage.database.get_session(owner_id, session_id)
         return self.hold(self.handle(owner_id, session_id))
 
     def handle(self, owner_id: str, session_id: str) -> ConversationSession:
@@ -99,7 +99,7 @@ class SessionManager:
         """
         held = self._held.get(session_id)
         if held is None:
-            return ConversationSession(self._storage.database, owner_id, session_id)
+            return ConversationSession(self.storage.database, owner_id, session_id)
         if held.owner_id != owner_id:
             raise SessionNotFound
         return held
@@ -134,7 +134,7 @@ class SessionManager:
 
     async def get(self, owner_id: str, session_id: str) -> Session:
         """One session's row."""
-        return await self._storage.database.get_session(owner_id, session_id)
+        return await self.storage.database.get_session(owner_id, session_id)
 
     async def list(
         self,
@@ -146,13 +146,13 @@ class SessionManager:
         query: str = "",
     ) -> SessionPage:
         """A page of sessions, newest activity first. Raises: BadRequest for a bad cursor."""
-        return await self._storage.database.list_sessions(
+        return await self.storage.database.list_sessions(
             owner_id, state=state, limit=limit, cursor=cursor, query=query
         )
 
     async def update(self, owner_id: str, session_id: str, patch: SessionPatch) -> Session:
         """Change what a person may change, and tell everyone. Raises: MessageNotFound."""
-        session = await self._storage.database.update_session(
+        session = await self.storage.database.update_session(
             owner_id, session_id, patch, at=utc_now()
         )
         self.announce(session)
@@ -161,15 +161,15 @@ class SessionManager:
     async def remove(self, owner_id: str, session_id: str, *, purge: bool = False) -> None:
         """Move a session to the trash, or erase it for good; tell everyone."""
         if purge:
-            await self._storage.database.purge_session(owner_id, session_id)
+            await self.storage.database.purge_session(owner_id, session_id)
         else:
-            await self._storage.database.delete_session(owner_id, session_id, at=utc_now())
+            await self.storage.database.delete_session(owner_id, session_id, at=utc_now())
         logger.info("session deleted", session_id=session_id, purged=purge)
         self._bus.publish(owner_id, SessionDeleted(session_id=session_id))
 
     async def restore(self, owner_id: str, session_id: str) -> Session:
         """Take a session out of the trash, and tell everyone."""
-        session = await self._storage.database.restore_session(owner_id, session_id)
+        session = await self.storage.database.restore_session(owner_id, session_id)
         self._bus.publish(owner_id, SessionCreated(session=session, timestamp=session.created_at))
         return session
 
@@ -178,17 +178,17 @@ class SessionManager:
 
         Messages are stored as they come, so there is nothing else to save. Raises: StorageError.
         """
-        await self._storage.check()
+        await self.storage.check()
         return len(self._held)
 
     async def stats(self, owner_id: str) -> SessionStats:
         """The brief's metrics. Raises: StorageError."""
-        stored = await self._storage.database.stats(owner_id)
+        stored = await self.storage.database.stats(owner_id)
         return SessionStats(
             active_sessions=len(self._held),
             total_sessions=stored.total_sessions,
             total_messages=stored.total_messages,
-            storage_connected=self._storage.connected,
+            storage_connected=self.storage.connected,
             average_message_count=stored.total_messages / max(stored.total_sessions, 1),
         )
 
@@ -223,6 +223,7 @@ class SessionManager:
             try:
                 await self.sweep()
             except StorageError as error:
+                self.storage.suspect()
                 logger.warning("session sweep failed", code=error.code)
             except Exception:
                 logger.exception("session sweep failed")
@@ -233,7 +234,7 @@ class SessionManager:
         for session in self.all_held():
             if session.idle_for(now) >= self._config.idle:
                 self.forget(session.id)
-        database = self._storage.database
+        database = self.storage.database
         long_ago = now - timedelta(days=TRASH_DAYS)
         for _ in range(_PURGES_A_SWEEP):
             # One at a time, so that sends wait for one session's rows at most.

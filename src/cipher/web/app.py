@@ -220,7 +220,7 @@ def _application(services: Services) -> ASGIApp:
         redirect_slashes=False,
     )
     agent, storage, metrics = services.agent, services.storage, services.metrics
-    install_refusals(app, services.watch.suspect)
+    install_refusals(app, storage.suspect)
     SessionRoutes(agent).install(app)
     TurnRoutes(
         agent,
@@ -238,7 +238,6 @@ def _application(services: Services) -> ASGIApp:
             hub=services.hub,
             metrics=metrics,
             limits=services.limits,
-            suspect=services.watch.suspect,
         )
     )
     app.router.routes.append(WebSocketRoute("/ws", socket.serve))

@@ -1,8 +1,8 @@
 """The watch over the storage: notices that it failed, and that it works again.
 
-Owns the task that asks a storage that failed whether it is back, and the news about it. A storage
-that works is not asked: an idle server writes nothing. Owns no state of the storage: its manager
-keeps that.
+Owns the task that asks a storage that is suspected whether it works, and the news about it. A
+storage that works is not asked: an idle server writes nothing. Owns no state of the storage: its
+manager keeps that, and hears from everyone who saw it fail.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from typing import Final
 
 import structlog
 
-from cipher.errors import StorageError, StorageUnavailable
+from cipher.errors import StorageError
 from cipher.events import ServerStatus, StorageState
 from cipher.storage.manager import StorageManager
 
-_CHECK_SECONDS: Final = 5.0
 _AGAIN_SECONDS: Final = 2.0
 
 log = structlog.get_logger()
@@ -30,7 +29,6 @@ class StorageWatch:
         self._storage = storage
         self._announce = announce
         self._announced: StorageState = storage.state
-        self._suspected = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -44,29 +42,24 @@ class StorageWatch:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    def suspect(self) -> None:
-        """Somebody saw the storage fail."""
-        self._suspected.set()
-
     async def check(self) -> None:
         """Make a durable write now, and tell what changed. Raises: StorageError."""
         try:
-            async with asyncio.timeout(_CHECK_SECONDS):
-                await self._storage.check()
-        except TimeoutError as error:
-            raise StorageUnavailable from error
+            await self._storage.check()
         finally:
             self._tell()
 
     async def _run(self) -> None:
+        suspected = self._storage.suspected
         while True:
-            await self._suspected.wait()
+            await suspected.wait()
+            # Before the check: what fails while it is made is looked at again.
+            suspected.clear()
             try:
                 await self.check()
             except StorageError:
+                suspected.set()
                 await asyncio.sleep(_AGAIN_SECONDS)
-            else:
-                self._suspected.clear()
 
     def _tell(self) -> None:
         storage = self._storage
@@ -76,5 +69,5 @@ class StorageWatch:
         write = log.info if storage.connected else log.error
         write("storage changed", state=storage.state)
         if not storage.connected:
-            self.suspect()
+            storage.suspect()
         self._announce(ServerStatus(storage=storage.state, since=storage.since))

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -53,8 +53,6 @@ class SocketContext:
     hub: Hub
     metrics: Metrics
     limits: SocketLimits
-    suspect: Callable[[], None]
-    """To be called when the storage failed."""
 
 
 class Closing(Exception):
@@ -194,7 +192,7 @@ class Connection:
     def answer_error(self, error: CipherError, payload: object, ref: Ref) -> None:
         """Tell the client what became of its command."""
         if isinstance(error, StorageError):
-            self.context.suspect()
+            self.context.storage.suspect()
         ids = {name: getattr(payload, name, None) for name in _NAMING}
         self.outbox.put(refusal(error, ref, **ids))
 
