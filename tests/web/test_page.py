@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
+import os
+import shutil
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -111,6 +115,133 @@ async def test_head_has_no_body(page: httpx2.AsyncClient) -> None:
 )
 async def test_nothing_else_is_served(page: httpx2.AsyncClient, method: str, path: str) -> None:
     assert (await page.request(method, path)).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/nonsense/path", "/s/a/b", "/apiary"])
+async def test_a_person_at_no_address_gets_the_page_and_the_status(
+    page: httpx2.AsyncClient, path: str
+) -> None:
+    browsing = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8", "Accept-Encoding": ""}
+    response = await page.get(path, headers=browsing)
+    assert (response.status_code, response.content) == (404, INDEX)
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert response.headers["cache-control"] == "no-cache"
+    known = browsing | {"If-None-Match": response.headers["etag"]}
+    assert (await page.get(path, headers=known)).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "accept"),
+    [
+        ("GET", "/api", "text/html"),
+        ("GET", "/api/nonsense", "text/html"),
+        ("POST", "/nonsense", "text/html"),
+        ("GET", "/nonsense", "application/json"),
+        ("GET", "/assets/gone-B1a2.js", "*/*"),
+        ("GET", "/nonsense", "text/html;q=0, */*"),
+    ],
+)
+async def test_a_program_at_no_address_is_refused(
+    page: httpx2.AsyncClient, method: str, path: str, accept: str
+) -> None:
+    response = await page.request(method, path, headers={"Accept": accept})
+    assert response.status_code == 404
+    assert response.content != INDEX
+
+
+def build(folder: Path, name: str, *, age: float = 60) -> bytes:
+    """Puts a build of the page in place of what is there, as if `age` seconds ago."""
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "assets").mkdir(parents=True)
+    index = f'<script type="module" src="/assets/{name}.js"></script>'.encode()
+    for path, content in (("index.html", index), (f"assets/{name}.js", name.encode())):
+        (folder / path).write_bytes(content)
+        (folder / f"{path}.gz").write_bytes(gzip.compress(content))
+    wrote(folder, age=age)
+    return index
+
+
+def wrote(folder: Path, *, age: float) -> None:
+    then = time.time() - age
+    for path in (folder, *folder.rglob("*")):
+        os.utime(path, (then, then))
+
+
+async def test_a_new_build_is_served_without_a_restart(tmp_path: Path) -> None:
+    folder = tmp_path / "static"
+    build(folder, "one")
+    async with browser(folder) as client:
+        first = await client.get("/")
+        index = build(folder, "two", age=30)
+        second = await client.get("/", headers={"If-None-Match": first.headers["etag"]})
+        assert (second.status_code, second.content) == (200, index)
+        assert second.headers["content-encoding"] == "gzip"
+        assert second.headers["etag"] != first.headers["etag"]
+        assert (await client.get("/assets/two.js")).content == b"two"
+        assert (await client.get("/assets/one.js")).status_code == 404
+
+
+@pytest.mark.parametrize("missing", ["index.html", "assets/two.js"])
+async def test_the_old_page_goes_on_while_a_new_one_is_in_pieces(
+    tmp_path: Path, missing: str
+) -> None:
+    folder = tmp_path / "static"
+    old = build(folder, "one")
+    async with browser(folder) as client:
+        new = build(folder, "two")
+        piece = (folder / missing).read_bytes()
+        (folder / missing).unlink()
+        wrote(folder, age=30)
+        assert (await client.get("/")).content == old
+        assert (await client.get("/assets/one.js")).content == b"one"
+        (folder / missing).write_bytes(piece)
+        wrote(folder, age=20)
+        assert (await client.get("/")).content == new
+
+
+async def test_a_build_that_is_still_being_written_is_not_served(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "static"
+    old = build(folder, "one")
+    async with browser(folder) as client:
+        new = build(folder, "two", age=0)
+        written = (folder / "index.html").stat().st_mtime
+        monkeypatch.setattr("cipher.web.page.time.time", lambda: written + 0.5)
+        assert (await client.get("/")).content == old
+        monkeypatch.setattr("cipher.web.page.time.time", lambda: written + 2)
+        assert (await client.get("/")).content == new
+
+
+async def test_a_page_that_is_taken_away_goes_on(tmp_path: Path) -> None:
+    folder = tmp_path / "static"
+    old = build(folder, "one")
+    async with browser(folder) as client:
+        shutil.rmtree(folder)
+        for path, content in (("/", old), ("/assets/one.js", b"one")):
+            assert (await client.get(path)).content == content
+
+
+async def test_a_page_that_did_not_change_is_not_read_again(tmp_path: Path) -> None:
+    folder = tmp_path / "static"
+    index = build(folder, "one")
+    async with browser(folder) as client:
+        # Its bytes change but nothing that a build changes with them: only a reader would notice.
+        file = folder / "index.html"
+        before = file.stat()
+        with file.open("r+b") as writer:
+            writer.write(b"X")
+        os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+        both = await asyncio.gather(client.get("/"), client.get("/nope"))
+        assert both[0].content == index
+
+
+async def test_a_page_that_is_built_later_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "static"
+    async with browser(folder) as client:
+        assert (await client.get("/")).status_code == 503
+        index = build(folder, "one")
+        assert (await client.get("/")).content == index
 
 
 async def test_a_page_that_was_not_built_says_how_to_build_it(tmp_path: Path) -> None:
