@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -68,6 +71,35 @@ def test_the_installed_version_is_the_one_in_the_source():
     )
     in_source, installed = run_python(code).split()
     assert in_source == installed
+
+
+def test_every_library_that_is_imported_is_a_dependency_by_name():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = {re.split(r"[\[<>=; ]", wish, maxsplit=1)[0] for wish in project["dependencies"]}
+    provided = packages_distributions()
+    imported = {
+        name.partition(".")[0]
+        for path in (ROOT / "src" / "cipher").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        for name in modules_of(node)
+    }
+    libraries = imported - sys.stdlib_module_names - {"cipher"}
+    missing = {
+        library
+        for library in libraries
+        if not {name.lower().replace("_", "-") for name in provided[library]} & named
+    }
+    assert missing == set()
+
+
+def modules_of(node: ast.AST) -> list[str]:
+    match node:
+        case ast.Import(names=names):
+            return [alias.name for alias in names]
+        case ast.ImportFrom(module=str(module)):
+            return [module]
+        case _:
+            return []
 
 
 def test_no_tracked_file_names_a_path_of_one_machine():
