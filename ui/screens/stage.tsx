@@ -23,6 +23,8 @@ const olderPageSize = 50;
 
 export interface Stage {
   view: ConversationView | null;
+  /** The running turn that was told to stop. */
+  stopping: string | null;
   sessions: SessionSummary[];
   listPhase: Sessions['phase'];
   hasMore: boolean;
@@ -46,6 +48,7 @@ export const online: Stage['connection'] = {
 
 export const emptyStage: Stage = {
   view: null,
+  stopping: null,
   sessions: [],
   listPhase: 'ready',
   hasMore: false,
@@ -112,8 +115,9 @@ const actions: ChatActions = {
       };
       return withItems(view, (items) => [...items, { kind: 'pending', key: `u:c${sends}`, pending }]);
     }),
-  cancel: () => void ask('cancel', []),
+  cancel: () => void ask('cancel', [], ({ view }) => ({ stopping: view?.runningTurnId ?? null })),
   retry: (turnId) => void ask('retry', [turnId]),
+  askAgain: (questionSeq) => void ask('askAgain', [questionSeq]),
   reload: () => void ask('reload', []),
   discardPending: (id) => void ask('discardPending', [id]),
   resendPending: (id) => void ask('resendPending', [id]),
@@ -126,6 +130,7 @@ const actions: ChatActions = {
 
 export const useChatActions = () => actions;
 export const useRunningTurnId = () => useStage(({ view }) => view?.runningTurnId ?? null);
+export const useStoppingTurnId = () => useStage(({ stopping }) => stopping);
 export const useChat = () => ({ ...actions, view: useStage(({ view }) => view) });
 
 export function ChatProvider({ children }: { children: ReactNode }) {

@@ -23,7 +23,7 @@ export type PageEvent =
   | { type: 'line:asked' }
   | { type: 'line:off' }
   | { type: 'retry:asked'; turnId: string }
-  | { type: 'retry:refused'; turnId: string };
+  | { type: 'retry:refused'; turnId: string; unknown: boolean };
 
 export function reducePage(state: ConversationState, event: PageEvent): ConversationState {
   switch (event.type) {
@@ -50,7 +50,7 @@ export function reducePage(state: ConversationState, event: PageEvent): Conversa
     case 'retry:asked':
       return retryAsked(state, event.turnId);
     case 'retry:refused':
-      return retryRefused(state, event.turnId);
+      return retryRefused(state, event.turnId, event.unknown);
   }
 }
 

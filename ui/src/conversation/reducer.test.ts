@@ -239,7 +239,7 @@ describe('turns', () => {
     const ended = after(asked, received(failed));
     const retried = reduce(ended, { type: 'retry:asked', turnId: 't1' });
     expect(retried.live).toMatchObject([{ turnId: 't1', attempt: 2, status: 'queued', inReplyTo: 1 }]);
-    expect(reduce(retried, { type: 'retry:refused', turnId: 't1' }).live).toEqual([]);
+    expect(reduce(retried, { type: 'retry:refused', turnId: 't1', unknown: false }).live).toEqual([]);
   });
 });
 

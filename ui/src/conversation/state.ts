@@ -37,6 +37,8 @@ export interface ConversationState {
   stale: boolean;
   /** `asked`: a subscription is on its way; `live`: it has caught up. */
   line: 'off' | 'asked' | 'live';
+  /** Turns that the server says it does not have, so that retrying them is of no use. */
+  unknownTurns: readonly string[];
   /** What the engine must fetch: the log after `head`, or the newest page anew. */
   wants: 'nothing' | 'replay' | 'history';
 }
@@ -56,6 +58,7 @@ export function emptyConversation(sessionId: string): ConversationState {
     loadingOlder: false,
     stale: false,
     line: 'off',
+    unknownTurns: [],
     wants: 'nothing',
   };
 }

@@ -62,10 +62,11 @@ export function retryAsked(state: ConversationState, turnId: string): Conversati
   return { ...state, live: [...state.live, next] };
 }
 
-/** The server will not have another attempt. */
-export function retryRefused(state: ConversationState, turnId: string): ConversationState {
+/** The server will not have another attempt, now or, as it does not know the turn, ever. */
+export function retryRefused(state: ConversationState, turnId: string, unknown: boolean): ConversationState {
   const live = state.live.filter((answer) => answer.turnId !== turnId || answer.status !== 'queued');
-  return live.length === state.live.length ? state : { ...state, live };
+  const unknownTurns = unknown ? [...state.unknownTurns, turnId] : state.unknownTurns;
+  return live.length === state.live.length && !unknown ? state : { ...state, live, unknownTurns };
 }
 
 /** The closing message is authoritative: what was streamed of this attempt goes. */

@@ -124,3 +124,46 @@ it('has older messages while the oldest that is held has a parent', () => {
   expect(seen(state([row(5), row(6)], { topSeq: 5 })).hasOlder).toBe(false);
   expect(seen(state([row(1), row(2)])).hasOlder).toBe(false);
 });
+
+describe('what can be done about an answer', () => {
+  const offers = (items: TranscriptItem[]) =>
+    items.map((item) => (item.kind === 'message' ? [item.retryTurnId, item.askAgainSeq] : null));
+  const nothing = [null, null];
+  const said = (seq: number, turnId: string, content: string) => ({ ...asks(seq, turnId), content });
+
+  it.each(['failed', 'interrupted', 'cancelled'] as const)('that is %s and followed: its question is asked again', (status) => {
+    const rows = [said(1, 'a', 'why'), answers(2, 'a', { status }), said(3, 'b', 'how'), answers(4, 'b')];
+    expect(offers(seen(state(rows)).items)).toEqual([nothing, [null, 1], nothing, nothing]);
+  });
+
+  it('that is followed only by what is being sent: the same', () => {
+    const rows = [said(1, 'a', 'why'), answers(2, 'a', { status: 'failed' })];
+    expect(offers(seen(state(rows), [pending('x')]).items)).toEqual([nothing, [null, 1], null]);
+  });
+
+  it('is offered no more once the question is on its way or stored again', () => {
+    const rows = [said(1, 'a', 'why'), answers(2, 'a', { status: 'failed' })];
+    expect(offers(seen(state(rows), [pending('x', { content: 'why' })]).items)).toEqual([nothing, nothing, null]);
+    const again = [...rows, said(3, 'b', 'why'), answers(4, 'b', { status: 'failed' })];
+    expect(offers(seen(state(again)).items)).toEqual([nothing, nothing, nothing, ['b', null]]);
+  });
+
+  it('of a turn that the server does not know: its question is asked again', () => {
+    const rows = [said(1, 'a', 'why'), answers(2, 'a', { status: 'failed' })];
+    const viewer = new Viewer();
+    expect(offers(viewer.of(state(rows), []).items)).toEqual([nothing, ['a', null]]);
+    expect(offers(viewer.of(state(rows, { unknownTurns: ['a'] }), []).items)).toEqual([nothing, [null, 1]]);
+  });
+
+  it('whose question is not loaded: nothing', () => {
+    const rows = [said(2, 'b', 'how'), answers(3, 'a', { status: 'failed' }), answers(4, 'b'), said(5, 'c', 'so'), answers(6, 'c')];
+    expect(offers(seen(state(rows)).items)).toEqual([nothing, nothing, nothing, nothing, nothing]);
+  });
+
+  it('that is missing at the end: the question is asked again, unless it may run unseen', () => {
+    const rows = [said(1, 'a', 'why'), answers(2, 'a'), row(3, { content: 'how' })];
+    expect(offers(seen(state(rows)).items)).toEqual([nothing, nothing, [null, 3]]);
+    expect(offers(seen(state(rows, { stale: true })).items)).toEqual([nothing, nothing, nothing]);
+    expect(offers(seen(state([said(1, 'a', 'why')], { live: [live('a')] })).items)).toEqual([nothing, null]);
+  });
+});

@@ -1,11 +1,12 @@
 /**
  * What a transcript shows, computed from one session's state.
  *
- * Owns the order of items, their stable keys and which answer may be retried. Owns no state and
- * touches no network. Promises that an item whose content did not change keeps its identity, so
+ * Owns the order of items, their stable keys and what can be done about an answer that is broken or
+ * missing (the rule is `amends.ts`). Owns no state and touches no network. Promises that an item whose content did not change keeps its identity, so
  * that a memoised row is not rendered again while another one streams.
  */
 import type { Message, WireError } from '../wire/types';
+import { amendsOf, NO_AMENDS, type Amends } from './amends';
 import { inReadingOrder, type Entry } from './order';
 import { branch, goesOn } from './rows';
 import type { ConversationState, LiveAnswer } from './state';
@@ -29,7 +30,14 @@ export interface PendingSend {
 }
 
 export type TranscriptItem =
-  | { kind: 'message'; key: string; message: Message; retryTurnId: string | null }
+  | {
+      kind: 'message';
+      key: string;
+      message: Message;
+      retryTurnId: string | null;
+      /** The question that can be asked once more at the end, by its `seq`; null or absent if none can. */
+      askAgainSeq?: number | null;
+    }
   | { kind: 'live'; key: string; turn: LiveTurn }
   | { kind: 'pending'; key: string; pending: PendingSend };
 
@@ -88,6 +96,8 @@ export class Viewer {
       this.pending === pending &&
       held.rows === state.rows &&
       held.leafSeq === state.leafSeq &&
+      held.stale === state.stale &&
+      held.unknownTurns === state.unknownTurns &&
       held.live.length === state.live.length &&
       held.live.every((answer, index) => {
         const now = state.live[index];
@@ -119,12 +129,11 @@ export class Viewer {
     const stored = new Set(this.path.map((message) => message.clientMsgId));
     const waiting = pending.filter((send) => !stored.has(send.clientMsgId));
     const running = runningTurn(state.live);
-    const tail = waiting.length === 0 ? this.entries.length - 1 : -1;
+    const amends = amendsOf(this.entries, waiting, state);
     const items: TranscriptItem[] = [];
-    for (const [index, entry] of this.entries.entries()) {
+    for (const entry of this.entries) {
       if (entry.kind === 'row') {
-        const retryTurnId = index === tail ? retryOf(entry.message) : null;
-        items.push(this.messageItem(entry.message, retryTurnId));
+        items.push(this.messageItem(entry.message, amends.get(entry.message) ?? NO_AMENDS));
       } else {
         const answer = state.live.find((candidate) => candidate.turnId === entry.turnId);
         if (answer !== undefined) items.push(this.liveItem(answer, running));
@@ -135,10 +144,10 @@ export class Viewer {
     return held !== undefined && sameItems(held, items) ? held : items;
   }
 
-  private messageItem(message: Message, retryTurnId: string | null): MessageItem {
+  private messageItem(message: Message, { retryTurnId, askAgainSeq }: Amends): MessageItem {
     const held = this.messageItems.get(message);
-    if (held !== undefined && held.retryTurnId === retryTurnId) return held;
-    const item: MessageItem = { kind: 'message', key: keyOf(message), message, retryTurnId };
+    if (held?.retryTurnId === retryTurnId && held.askAgainSeq === askAgainSeq) return held;
+    const item: MessageItem = { kind: 'message', key: keyOf(message), message, retryTurnId, askAgainSeq };
     this.messageItems.set(message, item);
     return item;
   }
@@ -170,11 +179,6 @@ function keyOf(message: Message): string {
     return `a:${message.turnId}:${message.attempt ?? 1}`;
   }
   return `m:${message.id}`;
-}
-
-function retryOf({ role, status, turnId }: Message): string | null {
-  const failed = status === 'failed' || status === 'interrupted' || status === 'cancelled';
-  return role === 'assistant' && failed ? (turnId ?? null) : null;
 }
 
 /** The turn that Stop means: the one that runs, else the next to run. */

@@ -96,7 +96,10 @@ export class ChatEngine {
       (id) => follower.ownHead(id),
       () => follower.replay(),
     );
-    const commands = new TurnCommands((command) => this.socket.send(command));
+    const commands = new TurnCommands(
+      (command) => this.socket.send(command),
+      (stopping) => store.setState({ stopping }),
+    );
     this.reactions = new Reactions({
       conversations, lastPages, follower, opener, sender, server, news, commands,
       heads: this.heads,

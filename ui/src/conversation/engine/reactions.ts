@@ -78,7 +78,8 @@ export class Reactions {
     const { sessionId, turnId, clientMsgId } = refusal;
     if (turnId !== null) {
       this.parts.commands.refused(turnId);
-      if (sessionId !== null) this.parts.conversations.apply(sessionId, { type: 'retry:refused', turnId });
+      const unknown = refusal.code === 'not_found';
+      if (sessionId !== null) this.parts.conversations.apply(sessionId, { type: 'retry:refused', turnId, unknown });
     } else if (clientMsgId !== null) this.parts.sender.refused(refusal);
     else if (sessionId !== null) this.parts.follower.refused(sessionId, refusal);
   }

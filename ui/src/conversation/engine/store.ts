@@ -23,6 +23,8 @@ export interface ChatState {
   /** The session on screen; null is the welcome state. */
   sessionId: string | null;
   view: ConversationView | null;
+  /** Turns that were told to stop and have not been seen to end. */
+  stopping: ReadonlySet<string>;
   connection: ConnectionState;
 }
 
@@ -32,6 +34,7 @@ export function createChatStore(now: number): ChatStore {
   return createStore<ChatState>(() => ({
     sessionId: null,
     view: null,
+    stopping: new Set(),
     connection: {
       state: 'connecting',
       since: now,

@@ -84,6 +84,19 @@ export class Verbs {
     this.parts.commands.give('turn:retry', current, turnId, this.newId());
   }
 
+  /**
+   * Sends a question's text once more, as a new message at the end. Does nothing unless the transcript
+   * offers it, which it does no more once the text is on its way: a second click sends nothing.
+   */
+  askAgain(questionSeq: number): void {
+    const items = this.parts.store.getState().view?.items ?? [];
+    const messages = items.filter((item) => item.kind === 'message');
+    const question = messages.find(({ message }) => message.seq === questionSeq);
+    if (question !== undefined && messages.some((item) => item.askAgainSeq === questionSeq)) {
+      this.send(question.message.content);
+    }
+  }
+
   loadOlder(): Promise<void> {
     return this.parts.opener.older();
   }

@@ -5,14 +5,15 @@ import { RotateCw } from 'lucide-react';
 import type { MessageStatus, WireError } from '../../wire/types';
 import { Button } from '../../ui/Button';
 import { Notice } from '../../ui/Notice';
+import { AskAgain } from './AskAgain';
 
 /** What a person can do about a failure, by its stable code. */
 const remedies: Record<string, string> = {
-  model_unavailable: 'Check that the model is running and reachable, then retry.',
-  model_rejected: 'Check the key and the name of the model in the settings of the server, then retry.',
-  rate_limited: 'Wait a little, then retry.',
-  storage_unavailable: 'Your message is kept. Retry when the database can be reached again.',
-  storage_full: 'Free some space on the disk of the server, then retry.',
+  model_unavailable: 'Check that the model is running and reachable, then try again.',
+  model_rejected: 'Check the key and the name of the model in the settings of the server, then try again.',
+  rate_limited: 'Wait a little, then try again.',
+  storage_unavailable: 'Your message is kept. Try again when the database can be reached again.',
+  storage_full: 'Free some space on the disk of the server, then try again.',
 };
 
 interface AnswerEndProps {
@@ -20,7 +21,10 @@ interface AnswerEndProps {
   empty: boolean;
   error: WireError | null;
   retryTurnId: string | null;
+  /** The question that can be asked again at the end, where the answer can not be retried. */
+  askAgainSeq: number | null;
   onRetry(turnId: string): void;
+  onAskAgain(questionSeq: number): void;
 }
 
 function explain(status: AnswerEndProps['status'], empty: boolean, error: WireError | null): string {
@@ -33,7 +37,7 @@ function explain(status: AnswerEndProps['status'], empty: boolean, error: WireEr
         : 'The answer was interrupted. What was saved until then is kept.';
     case 'failed': {
       const reason = error?.message ?? 'The answer failed.';
-      const remedy = (error && remedies[error.code]) ?? 'Your message is kept; retry asks again.';
+      const remedy = (error && remedies[error.code]) ?? 'Your message is kept.';
       return `${reason.replace(/[.\s]*$/, '.')} ${remedy}`;
     }
   }
@@ -41,16 +45,19 @@ function explain(status: AnswerEndProps['status'], empty: boolean, error: WireEr
 
 const tones = { cancelled: 'plain', interrupted: 'warn', failed: 'danger' } as const;
 
-export function AnswerEnd({ status, empty, error, retryTurnId, onRetry }: AnswerEndProps) {
+export function AnswerEnd(props: AnswerEndProps) {
+  const { status, empty, error, retryTurnId, askAgainSeq, onRetry, onAskAgain } = props;
   return (
     <Notice
       tone={tones[status]}
       className="mt-3"
       actions={
-        retryTurnId !== null && (
+        retryTurnId !== null ? (
           <Button icon={<RotateCw size={15} />} onClick={() => onRetry(retryTurnId)}>
             Retry
           </Button>
+        ) : (
+          askAgainSeq !== null && <AskAgain questionSeq={askAgainSeq} onAskAgain={onAskAgain} />
         )
       }
     >

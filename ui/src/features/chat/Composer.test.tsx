@@ -10,6 +10,7 @@ import type { ComposerHandle } from './Composer';
 
 vi.mock('./use-chat', () => import('../../../screens/stage'));
 vi.mock('./use-draft', () => import('../../../screens/stage'));
+vi.mock('../connection/use-connection', () => import('../../../screens/stage'));
 
 const field = () => screen.getByRole<HTMLTextAreaElement>('textbox', { name: 'Message' });
 const type = (value: string) => fireEvent.change(field(), { target: { value } });
@@ -102,6 +103,18 @@ describe('the composer', () => {
     type('and then?');
     fireEvent.click(button('Send when the answer ends'));
     await waitFor(() => expect(asked('send')).toEqual([['and then?']]));
+  });
+
+  it('says that a stop was heard, keeps the focus, and asks for it once', async () => {
+    act(() => setStage({ view: running }));
+    button('Stop the answer').focus();
+    fireEvent.click(button('Stop the answer'));
+    expect(screen.getByText('Stopping…')).toBeTruthy();
+    expect(document.activeElement).toBe(button('Stop the answer'));
+    fireEvent.click(button('Stop the answer'));
+    expect(asked('cancel')).toEqual([[]]);
+    act(() => setStage({ connection: { ...useStage.getState().connection, state: 'reconnecting' } }));
+    await screen.findByText('The answer is stopped when the connection is back.');
   });
 
   it('is not disabled while there is no connection', () => {

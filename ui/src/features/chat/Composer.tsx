@@ -10,7 +10,8 @@ import type { KeyboardEvent, Ref, RefObject } from 'react';
 import { ArrowUp, Square } from 'lucide-react';
 import { IconButton } from '../../ui/Button';
 import { failureText, useToasts } from '../../ui/toasts';
-import { useChatActions, useRunningTurnId } from './use-chat';
+import { useLineLost } from '../connection/use-line-lost';
+import { useChatActions, useRunningTurnId, useStoppingTurnId } from './use-chat';
 import { useDraft } from './use-draft';
 
 export const maxCharacters = 200_000;
@@ -40,6 +41,8 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
   const { draft, setDraft, clear } = useDraft(sessionId);
   const { send, cancel } = useChatActions();
   const running = useRunningTurnId() !== null;
+  const stopping = useStoppingTurnId() !== null;
+  const lineLost = useLineLost();
   const show = useToasts((store) => store.show);
   const field = useRef<HTMLTextAreaElement>(null);
   useGrowing(field, draft);
@@ -60,6 +63,8 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
   const count = characters(draft);
   const tooLong = count > maxCharacters;
   const sendable = draft.trim() !== '' && !tooLong;
+
+  const note = noteOn({ running, stopping, lineLost, sendable });
 
   const submit = () => {
     if (!sendable) return;
@@ -104,7 +109,15 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
           className="max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent px-3 py-1.5 text-body leading-6 outline-none placeholder:text-soft touch:min-h-11 touch:py-2.5"
         />
         {running && (
-          <IconButton label="Stop the answer" look="outline" round onClick={cancel}>
+          <IconButton
+            label="Stop the answer"
+            look="outline"
+            round
+            // Not `disabled`, which would take the focus away from who pressed it.
+            aria-disabled={stopping}
+            className={stopping ? 'opacity-45' : ''}
+            onClick={stopping ? undefined : cancel}
+          >
             <Square size={14} fill="currentColor" />
           </IconButton>
         )}
@@ -121,7 +134,7 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
         )}
       </div>
       <p id="composer-note" className="flex min-h-8 items-center justify-between gap-4 px-3 text-note text-soft">
-        <span className="truncate">{running && sendable ? 'Sent when the answer ends.' : aside}</span>
+        <span className="truncate">{note ?? aside}</span>
         {count > nearLimit && (
           <span role="status" className={`shrink-0 tabular-nums ${tooLong ? 'text-danger' : ''}`}>
             {tooLong
@@ -133,6 +146,19 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
     </form>
   );
 });
+
+interface Situation {
+  running: boolean;
+  stopping: boolean;
+  lineLost: boolean;
+  sendable: boolean;
+}
+
+/** What is worth saying under the field just now. */
+function noteOn({ running, stopping, lineLost, sendable }: Situation): string | null {
+  if (stopping) return lineLost ? 'The answer is stopped when the connection is back.' : 'Stopping…';
+  return running && sendable ? 'Sent when the answer ends.' : null;
+}
 
 /** Gives the field the height of its text; the style sheet sets the most. */
 function useGrowing(field: RefObject<HTMLTextAreaElement | null>, text: string): void {

@@ -9,6 +9,7 @@ import type { PendingSend } from '../../conversation/view';
 import { Button } from '../../ui/Button';
 import { CopyButton } from '../../ui/CopyButton';
 import { Notice } from '../../ui/Notice';
+import { AskAgain } from './AskAgain';
 import { SaidAt } from './SaidAt';
 
 const longAt = 2_400;
@@ -28,11 +29,14 @@ interface PromptProps {
   text: string;
   at: number;
   pending: PendingSend | null;
+  /** Set when nothing answers it, to the `seq` by which it is asked again. */
+  askAgainSeq: number | null;
   onResend(clientMsgId: string): void;
   onDiscard(clientMsgId: string): void;
+  onAskAgain(questionSeq: number): void;
 }
 
-export function Prompt({ text, at, pending, onResend, onDiscard }: PromptProps) {
+export function Prompt({ text, at, pending, askAgainSeq, onResend, onDiscard, onAskAgain }: PromptProps) {
   const [whole, setWhole] = useState(false);
   const start = beginning(text);
   const shown = start === null || whole ? text : `${start}…`;
@@ -41,7 +45,7 @@ export function Prompt({ text, at, pending, onResend, onDiscard }: PromptProps) 
     <article aria-label="You said" className="column group flex flex-col items-end pt-4 pb-1">
       <div
         dir="auto"
-        className={`max-w-[85%] rounded-large border border-transparent bg-bubble px-4 py-2 text-body whitespace-pre-wrap wrap-anywhere transition-opacity duration-(--gentle) ${
+        className={`max-w-[85%] rounded-large border border-transparent bg-bubble px-4 py-2 text-body whitespace-pre-wrap wrap-anywhere [unicode-bidi:plaintext] transition-opacity duration-(--gentle) ${
           pending && pending.state !== 'refused' ? 'opacity-75' : ''
         }`}
       >
@@ -67,6 +71,15 @@ export function Prompt({ text, at, pending, onResend, onDiscard }: PromptProps) 
             </span>
           )}
         </div>
+      )}
+      {askAgainSeq !== null && (
+        <Notice
+          tone="plain"
+          className="mt-1 max-w-full"
+          actions={<AskAgain questionSeq={askAgainSeq} onAskAgain={onAskAgain} />}
+        >
+          This question has no answer yet.
+        </Notice>
       )}
     </article>
   );

@@ -11,9 +11,11 @@ import { useVirtualizer } from '@tanstack/react-virtual';
 import type { Virtualizer } from '@tanstack/react-virtual';
 import { ArrowDown } from 'lucide-react';
 import type { ConversationView, TranscriptItem } from '../../conversation/view';
+import { useLineLost } from '../connection/use-line-lost';
 import { dayLabel, sameDay } from '../../ui/dates';
 import { OlderPages } from './OlderPages';
 import { TranscriptRow } from './TranscriptRow';
+import { useChatActions, useStoppingTurnId } from './use-chat';
 import { itemText, itemTime } from './transcript-item';
 
 /** Within this distance of the end the reader counts as being there. */
@@ -57,6 +59,9 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
   const scroller = useRef<HTMLDivElement>(null);
   const latest = useRef(items);
   latest.current = items;
+  const { askAgain } = useChatActions();
+  const stoppingTurnId = useStoppingTurnId();
+  const lineLost = useLineLost();
   const atEnd = useRef(true);
   const [away, setAway] = useState(false);
 
@@ -121,7 +126,10 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
                     item={item}
                     last={row.index === items.length - 1}
                     dayAfter={dayAfter(items, row.index, now)}
+                    paused={lineLost && item.kind === 'live'}
+                    stopping={item.kind === 'live' && item.turn.turnId === stoppingTurnId}
                     onRetry={onRetry}
+                    onAskAgain={askAgain}
                     onResend={onResend}
                     onDiscard={onDiscard}
                   />

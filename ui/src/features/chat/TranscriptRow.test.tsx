@@ -4,17 +4,21 @@ import type { LiveTurn, PendingSend, TranscriptItem } from '../../conversation/v
 import type { Message } from '../../wire/types';
 import { TranscriptRow } from './TranscriptRow';
 
-const actions = { onRetry: vi.fn(), onResend: vi.fn(), onDiscard: vi.fn() };
+const actions = { onRetry: vi.fn(), onResend: vi.fn(), onDiscard: vi.fn(), onAskAgain: vi.fn() };
 
-function Row({ item }: { item: TranscriptItem }) {
-  return <TranscriptRow item={item} last dayAfter={null} {...actions} />;
+function Row({ item, ...state }: { item: TranscriptItem; paused?: boolean; stopping?: boolean }) {
+  return <TranscriptRow item={item} last paused={false} stopping={false} dayAfter={null} {...actions} {...state} />;
 }
 
-function answer(more: Partial<Message>, retryTurnId: string | null = null): TranscriptItem {
+function answer(
+  more: Partial<Message>,
+  retryTurnId: string | null = null,
+  askAgainSeq: number | null = null,
+): TranscriptItem {
   const message: Message = {
     id: 'm2', seq: 2, parentSeq: 1, role: 'assistant', content: 'Half of an', parts: [], timestamp: 0, ...more,
   };
-  return { kind: 'message', key: 'a:t:1', message, retryTurnId };
+  return { kind: 'message', key: 'a:t:1', message, retryTurnId, askAgainSeq };
 }
 
 function live(more: Partial<LiveTurn>): TranscriptItem {
@@ -49,6 +53,30 @@ describe('a row of the transcript', () => {
     render(<Row item={answer({ status: 'cancelled' })} />);
     expect(screen.getByText('Stopped. What arrived is kept.')).toBeTruthy();
     expect(screen.queryByRole('button', { name: 'Retry' })).toBeNull();
+  });
+
+  it('offers to ask again where an answer can not be retried, and where there is none', () => {
+    const { rerender } = render(<Row item={answer({ status: 'interrupted' }, null, 1)} />);
+    fireEvent.click(screen.getByRole('button', { name: 'Ask again' }));
+    rerender(<Row item={answer({ role: 'user', content: 'And why?' }, null, 2)} />);
+    expect(screen.getByText('This question has no answer yet.')).toBeTruthy();
+    fireEvent.click(screen.getByRole('button', { name: 'Ask again' }));
+    expect(actions.onAskAgain.mock.calls).toEqual([[1], [2]]);
+    rerender(<Row item={answer({ role: 'user', content: 'And why?' })} />);
+    expect(screen.queryByText('This question has no answer yet.')).toBeNull();
+  });
+
+  it('stands still without a connection, says so, and goes on with it', () => {
+    const { container, rerender } = render(<Row item={live({ text: 'Half of an' })} paused />);
+    expect(screen.getByText('Paused: no connection')).toBeTruthy();
+    expect(container.querySelector('.prose-live, .animate-breathe')).toBeNull();
+    rerender(<Row item={live({ text: 'Half of an' })} paused stopping />);
+    expect(screen.getByText(/It is stopped when the connection is back/)).toBeTruthy();
+    rerender(<Row item={live({ phase: 'waiting', reasoning: 'Hm.' })} paused />);
+    expect(container.querySelector('.animate-breathe')).toBeNull();
+    rerender(<Row item={live({ text: 'Half of an answer' })} />);
+    expect(screen.queryByText(/Paused/)).toBeNull();
+    expect(container.querySelector('.prose-live')).not.toBeNull();
   });
 
   it('waits, streams and ends without taking the text down', () => {

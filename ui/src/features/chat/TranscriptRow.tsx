@@ -20,11 +20,15 @@ interface RowActions {
   onRetry(turnId: string): void;
   onResend(clientMsgId: string): void;
   onDiscard(clientMsgId: string): void;
+  onAskAgain(questionSeq: number): void;
 }
 
 interface TranscriptRowProps extends RowActions {
   item: TranscriptItem;
   last: boolean;
+  /** About a running answer; both are false for everything else, so that it need not be drawn again. */
+  paused: boolean;
+  stopping: boolean;
   dayAfter: string | null;
 }
 
@@ -39,19 +43,25 @@ export const TranscriptRow = memo(function TranscriptRow(props: TranscriptRowPro
   );
 });
 
-function Row({ item, last, onRetry, onResend, onDiscard }: TranscriptRowProps) {
+function Row(props: TranscriptRowProps) {
+  const { item, last, paused, stopping, onRetry, onResend, onDiscard, onAskAgain } = props;
+  const toPrompt = { onResend, onDiscard, onAskAgain };
+  const toAnswer = { last, paused, stopping, onRetry, onAskAgain };
   if (item.kind === 'pending') {
-    return <Prompt text={item.pending.content} at={item.pending.createdAt} pending={item.pending} onResend={onResend} onDiscard={onDiscard} />;
+    const { pending } = item;
+    return <Prompt text={pending.content} at={pending.createdAt} pending={pending} askAgainSeq={null} {...toPrompt} />;
   }
-  if (item.kind === 'live') {
-    return <Answer {...liveAnswer(item.turn)} last={last} onRetry={onRetry} />;
-  }
-  const { message, retryTurnId } = item;
+  if (item.kind === 'live') return <Answer {...liveAnswer(item.turn)} {...toAnswer} />;
+  const { message, retryTurnId, askAgainSeq = null } = item;
   switch (message.role) {
     case 'user':
-      return <Prompt text={message.content} at={message.timestamp} pending={null} onResend={onResend} onDiscard={onDiscard} />;
+      return (
+        <Prompt text={message.content} at={message.timestamp} pending={null} askAgainSeq={askAgainSeq} {...toPrompt} />
+      );
     case 'assistant':
-      return <Answer {...finishedAnswer(message)} retryTurnId={retryTurnId} last={last} onRetry={onRetry} />;
+      return (
+        <Answer {...finishedAnswer(message)} retryTurnId={retryTurnId} askAgainSeq={askAgainSeq} {...toAnswer} />
+      );
     default:
       return <SideNote message={message} />;
   }
@@ -65,6 +75,7 @@ function liveAnswer(turn: LiveTurn) {
     at: null,
     error: null,
     retryTurnId: null,
+    askAgainSeq: null,
   };
 }
 

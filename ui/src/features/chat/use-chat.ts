@@ -14,9 +14,11 @@ export interface ChatActions {
    * it first begins a session and goes to it. Clears the draft that it was typed as.
    */
   send(content: string): Promise<void>;
-  /** Stops the running answer of the session on screen. */
+  /** Stops the running answer of the session on screen, at once or when the line is up again. */
   cancel(): void;
   retry(turnId: string): void;
+  /** Sends a question's text once more, as a new message at the end; never twice. */
+  askAgain(questionSeq: number): void;
   loadOlder(): Promise<void>;
   /** Asks the server again for the session on screen. */
   reload(): void;
@@ -45,6 +47,7 @@ export function useChatActions(): ChatActions {
       send: async (content) => verbs.send(content),
       cancel: () => verbs.cancel(),
       retry: (turnId) => verbs.retry(turnId),
+      askAgain: (questionSeq) => verbs.askAgain(questionSeq),
       loadOlder: () => verbs.loadOlder(),
       reload: () => verbs.reload(),
       discardPending: (id) => verbs.discardPending(id),
@@ -58,6 +61,15 @@ export function useChatActions(): ChatActions {
 export function useRunningTurnId(): string | null {
   const { engine } = useChatServices();
   return useStore(engine.store, (state) => state.view?.runningTurnId ?? null);
+}
+
+/** The running turn that was told to stop and has not stopped yet. */
+export function useStoppingTurnId(): string | null {
+  const { engine } = useChatServices();
+  return useStore(engine.store, ({ view, stopping }) => {
+    const running = view?.runningTurnId ?? null;
+    return running !== null && stopping.has(running) ? running : null;
+  });
 }
 
 /** The session on screen; null is the welcome state. */

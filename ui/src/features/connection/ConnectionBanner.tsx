@@ -10,8 +10,7 @@ import { CloudOff, DatabaseZap, RefreshCw } from 'lucide-react';
 import { Button } from '../../ui/Button';
 import { useConnection } from './use-connection';
 import type { Connection } from './use-connection';
-
-const patienceMs = 2_000;
+import { useLineLost } from './use-line-lost';
 
 interface Trouble {
   text: string;
@@ -43,25 +42,6 @@ function trouble(connection: Connection): Trouble | null {
   }
 }
 
-/**
- * True once being away has lasted for the time that most losses last. Counts from the first state of
- * the loss: trying, waiting and losing the network in turn do not begin it anew.
- */
-function useLasting(away: boolean, since: number): boolean {
-  const [lasting, setLasting] = useState(false);
-  useEffect(() => {
-    if (!away) return;
-    const left = since + patienceMs - Date.now();
-    const timer = setTimeout(() => setLasting(true), Math.max(0, left));
-    return () => {
-      clearTimeout(timer);
-      setLasting(false);
-    };
-    // Not again when `since` changes: that is the kind of the loss changing, not a new one.
-  }, [away]);
-  return lasting && away;
-}
-
 /** Whole seconds until `at`, counted down once a second; null when nothing is planned. */
 function useSecondsUntil(at: number | null): number | null {
   const [now, setNow] = useState(Date.now);
@@ -76,7 +56,7 @@ function useSecondsUntil(at: number | null): number | null {
 
 export function ConnectionBanner() {
   const connection = useConnection();
-  const lasting = useLasting(connection.state !== 'online', connection.since);
+  const lasting = useLineLost();
   const seconds = useSecondsUntil(lasting ? connection.nextRetryAt : null);
   const found = trouble(connection);
   const shown = found && (connection.state === 'online' || lasting) ? found : null;
