@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
-    from structlog.typing import Processor
+    from structlog.typing import EventDict, Processor, WrappedLogger
 
     from cipher.config import LogFormat, LogLevel
 
@@ -33,7 +33,7 @@ def set_up_logging(level: LogLevel, form: LogFormat) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        processors=[*shared, _without_none, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=False,
@@ -58,6 +58,11 @@ def set_up_logging(level: LogLevel, form: LogFormat) -> None:
         library.handlers.clear()
         library.propagate = True
         library.setLevel(logging.ERROR if level == "error" else logging.WARNING)
+
+
+def _without_none(_: WrappedLogger, __: str, fields: EventDict) -> EventDict:
+    """A field that says nothing is left out, so that rooms need not ask before they log."""
+    return {name: value for name, value in fields.items() if value is not None}
 
 
 def _rendering(form: LogFormat) -> list[Processor]:

@@ -74,6 +74,10 @@ async def test_a_signal_lets_running_answers_finish_and_refuses_new_ones(
         await client.until("turn:ended", status="complete")
         assert await client.close_code() == 1012
         assert await server.ended() == 0
+        log = [json.loads(line) for line in (await server.log()).splitlines()]
+    (began,) = [line for line in log if line["event"] == "draining"]
+    (ended,) = [line for line in log if line["event"] == "drained"]
+    assert (began["turns"], ended["interrupted"]) == (1, 0)
     async with process(tmp_path) as server:
         assert await history(server) == [
             ("user", "Hi", None),

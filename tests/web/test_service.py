@@ -6,6 +6,7 @@ import re
 
 import jsonschema  # type: ignore[import-untyped]  # it has no stubs of its own
 import pytest
+from structlog.testing import capture_logs
 
 from cipher.agent.llm import ModelInfo
 from cipher.testing import ScriptedModel
@@ -89,6 +90,16 @@ async def test_no_metric_names_a_session(server: Server) -> None:
     await server.http.get("/api/sessions/very-private/history")
     await server.http.get("/very-private")
     assert "very-private" not in (await server.http.get("/metrics")).text
+
+
+async def test_requests_are_logged_by_what_they_did(server: Server) -> None:
+    with capture_logs() as lines:
+        await server.create("s")
+        await server.call("GET", "/api/sessions/s")
+        await server.refusal("POST", "/api/sessions", json={"sessionId": "s"})
+        await server.refusal("GET", "/api/sessions/none")
+    told = [(line["status"], line["log_level"]) for line in lines if line["event"] == "request"]
+    assert told == [(201, "info"), (200, "debug"), (409, "info"), (404, "debug")]
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/style.css", "/openapi.json"])

@@ -14,7 +14,7 @@ import apsw
 import pytest
 from structlog.testing import capture_logs
 
-from cipher.agent import turns as turns_module
+from cipher.agent import insistence as insistence_module
 from cipher.storage import manager as manager_module
 from cipher.storage.sqlite import connection as connection_module
 from cipher.testing import ScriptedModel
@@ -45,7 +45,7 @@ def a_verb_that_waits_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection_module, "BUSY_MILLISECONDS", 60_000)
     monkeypatch.setattr(manager_module, "CHECK_SECONDS", 0.2)
     monkeypatch.setattr(manager_module, "SLOW_SECONDS", 0.1)
-    monkeypatch.setattr(turns_module, "SLOW_SECONDS", 0.1)
+    monkeypatch.setattr(insistence_module, "SLOW_SECONDS", 0.1)
 
 
 @pytest.mark.parametrize("how", ["a_verb_that_waits_fails", "a_verb_that_waits_hangs"])
@@ -73,6 +73,7 @@ async def test_while_an_answer_waits_for_storage_everyone_is_told(
     told = [(line["event"], line["log_level"]) for line in lines]
     assert ("answer waits for storage", "error") in told
     assert ("storage changed", "error") in told
+    assert ("request", "error") in told
 
 
 async def test_a_hanging_storage_is_not_ready(

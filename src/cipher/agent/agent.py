@@ -76,6 +76,11 @@ class MemAgent:
         """Whether new messages are refused because the process is about to stop."""
         return self._draining
 
+    @property
+    def running_turns(self) -> int:
+        """How many answers are being made now."""
+        return self._turns.running
+
     async def start(self) -> None:
         """Close what a dead process left running, go on with what it left waiting.
 
@@ -85,11 +90,12 @@ class MemAgent:
         await self._recover()
         self._watcher = asyncio.create_task(self._watch(), name="turn-watcher")
 
-    async def close(self, *, drain: timedelta = timedelta(seconds=25)) -> None:
+    async def close(self, *, drain: timedelta = timedelta(seconds=25)) -> int:
         """Refuse new messages, let running turns finish for a while, then interrupt them.
 
-        Every running turn has its terminal message when this returns, unless the storage is away:
-        then the next start ends it. Waiting ones stay queued in the database for the next start.
+        Returns how many were interrupted. Every running turn has its terminal message when this
+        returns, unless the storage is away: then the next start ends it. Waiting ones stay queued
+        in the database for the next start.
         """
         self._draining = True
         if self._watcher is not None:
@@ -97,8 +103,9 @@ class MemAgent:
             await asyncio.gather(self._watcher, return_exceptions=True)
             self._watcher = None
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._turns.close(drain)
+        interrupted = await self._turns.close(drain)
         await self._model.close()
+        return interrupted
 
     # Sessions
 

@@ -12,13 +12,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing, suppress
 from datetime import timedelta
-from itertools import chain, repeat
 from typing import TypeVar
 
 import structlog
 from msgspec.structs import replace
 
 from cipher.agent.context import history_for
+from cipher.agent.insistence import insist
 from cipher.agent.llm import LanguageModel, ReasoningDelta, TextDelta, UsageReport
 from cipher.errors import CipherError, NotFound, StorageError, StorageUnavailable
 from cipher.events import DeltaKind, MessageDelta, MessageReceived, TurnEnded, TurnStarted
@@ -39,7 +39,6 @@ from cipher.sessions.bus import Bus
 from cipher.sessions.manager import SessionManager
 from cipher.sessions.session import ConversationSession, LiveTurn, StopReason
 from cipher.storage.base import Lease
-from cipher.storage.manager import SLOW_SECONDS
 
 LEASE = timedelta(seconds=15)
 CHECKPOINT_SECONDS = 0.5
@@ -117,16 +116,22 @@ class TurnRunner:
                 self.wake(session, turn)
 
     async def interrupt_lost(self, session: ConversationSession, turn: Turn) -> None:
-        """Give a turn whose worker died its terminal message, with what was checkpointed."""
+        """Give a turn whose process died its terminal message, with what was checkpointed."""
         logger.warning(
-            "turn interrupted", session_id=session.id, turn_id=turn.id, reason="worker died"
+            "turn interrupted", session_id=session.id, turn_id=turn.id, attempt=turn.attempt
         )
         await self._end_unstarted(session, turn, "interrupted")
 
-    async def close(self, drain: timedelta) -> None:
+    @property
+    def running(self) -> int:
+        """How many turns run now."""
+        return sum(session.live is not None for session in self._runners.values())
+
+    async def close(self, drain: timedelta) -> int:
         """Give running turns time to finish, then interrupt them; none is running afterwards.
 
-        Queued turns stay queued in the database for whoever runs next.
+        Queued turns stay queued in the database for whoever runs next. Returns how many were
+        interrupted.
         """
         self._closing = True
         for session in self._runners.values():
@@ -135,10 +140,12 @@ class TurnRunner:
         if self._runners:
             await asyncio.wait(set(self._runners), timeout=drain.total_seconds())
         self._stopping = True
+        interrupted = self.running
         for session in self._runners.values():
             if session.live is not None:
                 session.live.stop("interrupted")
         await asyncio.gather(*self._runners, return_exceptions=True)
+        return interrupted
 
     # One session
 
@@ -193,36 +200,13 @@ class TurnRunner:
         log: structlog.stdlib.BoundLogger,
         complaint: str,
     ) -> T | None:
-        """Do something once the storage lets us, however long that takes.
+        """See `insist`; a process that stops gives up, and the next start goes on from there."""
 
-        None if the session was erased meanwhile, or the process stops while the storage is away:
-        then the checkpoint stays, and the next start goes on from there.
-        """
-        storage, waiting = self._sessions.storage, object()
-
-        def complain(error: StorageError) -> None:
+        def on_trouble(error: StorageError) -> None:
             log.error(complaint, code=error.code)
-            storage.refused(waiting, error)
 
-        try:
-            for pause in chain((0.25, 0.5, 1.0, 2.0), repeat(5.0)):
-                slow = asyncio.get_running_loop().call_later(
-                    SLOW_SECONDS, complain, StorageUnavailable()
-                )
-                try:
-                    return await verb()
-                except NotFound:
-                    return None
-                except StorageError as error:
-                    complain(error)
-                    if self._closing:
-                        return None
-                finally:
-                    slow.cancel()
-                await asyncio.sleep(pause)
-        finally:
-            storage.taken(waiting)
-        return None
+        storage = self._sessions.storage
+        return await insist(verb, storage, on_trouble, gives_up=lambda: self._closing)
 
     async def _run(self, session: ConversationSession, live: LiveTurn) -> Session | None:
         """One attempt: whatever happens becomes its terminal message. The session afterwards."""

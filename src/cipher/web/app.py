@@ -107,12 +107,16 @@ class Services:
         if self._drained:
             return
         self._drained = True
+        seconds = patience.total_seconds()
+        log.info("draining", turns=self.agent.running_turns, patience_seconds=seconds)
         self.hub.broadcast(ServerDraining(reconnect_after_ms=_RECONNECT_MS))
         try:
-            async with asyncio.timeout(patience.total_seconds() + _STOP_SECONDS):
-                await self.agent.close(drain=patience)
+            async with asyncio.timeout(seconds + _STOP_SECONDS):
+                interrupted = await self.agent.close(drain=patience)
         except TimeoutError:
             log.error("running turns did not stop; the next start ends them")
+        else:
+            log.info("drained", interrupted=interrupted)
 
     async def close(self) -> None:
         """Stop everything that `open` started."""

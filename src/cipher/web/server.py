@@ -251,7 +251,6 @@ async def run(
 
     async def end() -> None:
         await stop.wait()
-        log.info("draining")
         try:
             await drain()
         finally:

@@ -1,8 +1,9 @@
 """The outermost layer: request ids, the access log, and the last resort for what went wrong.
 
 Owns the request id (`X-Request-Id`, taken over when it is well-formed, else made) and one log line
-per request: debug for reading, info for changing, error for what failed. Owns no refusal. Promises
-that an exception that nobody expected ends as one logged traceback and one `internal` answer.
+per request: debug for reading, info for changing, error where the server failed (5xx). Owns no
+refusal. Promises that an exception that nobody expected ends as one logged traceback and one
+`internal` answer.
 """
 
 from __future__ import annotations
@@ -76,8 +77,10 @@ class Access:
         method = scope["method"] if scope["method"] in _METHODS else "other"
         self._metrics.http_requests.labels(method, route, str(status)).inc()
         self._metrics.http_seconds.labels(route).observe(seconds)
-        quiet = scope["method"] in _QUIET_METHODS and status < 500
-        write = log.debug if quiet else log.info
+        if status >= 500:
+            write = log.error
+        else:
+            write = log.debug if scope["method"] in _QUIET_METHODS else log.info
         ids = {
             name: value
             for name, value in scope.get("path_params", {}).items()
