@@ -143,6 +143,9 @@ export function useDraft(sessionId: string | null): Draft {
   return { draft: useStage(({ drafts }) => drafts[key] ?? ''), setDraft, clear: () => setDraft('') };
 }
 
+export const useHasDraft = (sessionId: string) =>
+  useStage(({ drafts }) => (drafts[sessionId] ?? '').trim() !== '');
+
 const retryNow = () => void ask('retryNow', []);
 const serverNow = () => now;
 

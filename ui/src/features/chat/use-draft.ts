@@ -1,5 +1,6 @@
 /**
- * The draft hook: the unsent text of one session, or of the welcome state (null).
+ * The draft hooks: the unsent text of one session, or of the welcome state (null), and whether there
+ * is one.
  */
 import { useCallback, useMemo, useSyncExternalStore } from 'react';
 
@@ -24,4 +25,11 @@ export function useDraft(sessionId: string | null): Draft {
     }),
     [drafts, draft, sessionId],
   );
+}
+
+/** Whether something is written in the session and not sent; renders only when that changes. */
+export function useHasDraft(sessionId: string): boolean {
+  const { drafts } = useChatServices().engine;
+  const subscribe = useCallback((listener: () => void) => drafts.subscribe(listener), [drafts]);
+  return useSyncExternalStore(subscribe, () => drafts.get(sessionId).trim() !== '');
 }

@@ -6,6 +6,7 @@ import { ToastRegion } from '../../ui/ToastRegion';
 import { useToasts } from '../../ui/toasts';
 import { SessionPanel } from './SessionPanel';
 
+vi.mock('../chat/use-draft', () => import('../../../screens/stage'));
 vi.mock('./use-sessions', () => import('../../../screens/stage'));
 vi.mock('../connection/use-connection', () => import('../../../screens/stage'));
 
@@ -57,6 +58,15 @@ describe('the session panel', { timeout: 20_000 }, () => {
     expect(link('a').textContent).toContain('5 min ago · 3 messages');
     expect(link('b').textContent).toContain('1 message');
     expect(link('b').textContent).toContain('answering');
+  });
+
+  it('marks a session in which something is written, as long as it is', () => {
+    setStage({ drafts: { b: 'half a sentence', c: '  ' } });
+    render(<Panel />);
+    const marked = () => ['a', 'b', 'c'].filter((id) => link(id).textContent?.includes('Draft'));
+    expect(marked()).toEqual(['b']);
+    act(() => setStage({ drafts: { a: 'x', b: '' } }));
+    expect(marked()).toEqual(['a']);
   });
 
   it('switches on a plain click and leaves a click with Ctrl to the browser', () => {

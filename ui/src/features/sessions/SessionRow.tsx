@@ -1,6 +1,7 @@
 /**
  * One session in the panel: a link with its title, when it was last active, how many messages it
- * has and whether an answer runs; its menu; and the field that renames it in place.
+ * has, whether a draft waits in it and whether an answer runs; its menu; and the field that renames
+ * it in place.
  */
 import { memo, useRef, useState } from 'react';
 import type { MouseEvent } from 'react';
@@ -9,6 +10,7 @@ import { IconButton } from '../../ui/Button';
 import { relativeTime } from '../../ui/dates';
 import { Menu } from '../../ui/Menu';
 import type { SessionSummary } from '../../wire/types';
+import { useHasDraft } from '../chat/use-draft';
 import { RenameField } from './RenameField';
 
 interface SessionRowProps {
@@ -68,6 +70,7 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
         </span>
         <span className="flex items-center gap-2 text-note text-soft">
           <span className="truncate">{facts(session, now)}</span>
+          <DraftMark sessionId={session.id} />
           {session.running && (
             <span className="flex shrink-0 items-center gap-1.5 text-accent">
               <span className="dot animate-breathe bg-current" />
@@ -80,6 +83,11 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
     </div>
   );
 });
+
+/** Its own part, so that a key typed in the composer renders this word at most, and no row. */
+function DraftMark({ sessionId }: { sessionId: string }) {
+  return useHasDraft(sessionId) && <span className="shrink-0 font-medium text-warn">Draft</span>;
+}
 
 function RowMenu({ session, active, onRename, onPin, onRemove }: SessionRowProps) {
   const [open, setOpen] = useState(false);
