@@ -5,6 +5,7 @@ import { StrictMode } from 'react';
 import { createRoot } from 'react-dom/client';
 import { App } from './app/App';
 import './styles/index.css';
+import './app/start.css';
 
 const root = document.getElementById('root');
 if (!root) throw new Error('index.html has no #root');
