@@ -2,7 +2,7 @@
  * The part of the page beside the panel: the head with the title, the conversation in whichever
  * state it is, and the composer under it, which stays the same element through all of them.
  */
-import { lazy, memo, Suspense } from 'react';
+import { memo, Suspense } from 'react';
 import type { RefObject } from 'react';
 import { PanelLeftOpen, SquarePen } from 'lucide-react';
 import { Composer } from '../features/chat/Composer';
@@ -15,7 +15,10 @@ import { ConnectionBanner } from '../features/connection/ConnectionBanner';
 import { useConnection } from '../features/connection/use-connection';
 import { WelcomeFoot, WelcomeHead } from '../features/welcome/Welcome';
 import { Button, IconButton } from '../ui/Button';
+import { lazyPart } from '../ui/lazy-part';
+import { PartGuard } from '../ui/PartGuard';
 import { useNow } from '../ui/use-now';
+import { LostConversation, NoSuchPage } from './Lost';
 import { Plea } from './Plea';
 import type { PageRoute } from './use-route';
 import { useTitle } from './use-title';
@@ -25,7 +28,9 @@ import { useTitle } from './use-title';
  * markdown that it draws with, so that each is a file of its own.
  */
 const parts = Promise.all([import('../features/chat/Transcript'), import('../markdown/Markdown')]);
-const Transcript = lazy(() => parts.then(([{ Transcript }]) => ({ default: Transcript })));
+const Transcript = lazyPart(() => parts.then(([{ Transcript }]) => Transcript));
+// The welcome state may never show it; where it is shown, its guard tells that it did not come.
+parts.catch(() => undefined);
 
 interface ConversationPageProps {
   route: PageRoute;
@@ -45,7 +50,9 @@ export function ConversationPage(props: ConversationPageProps) {
   const { model, serverNow } = useConnection();
   const now = useNow(serverNow);
   const welcome = route.kind === 'welcome';
-  const lost = route.kind === 'unknown' || view?.phase === 'missing';
+  const nowhere = route.kind === 'unknown';
+  const missing = view?.phase === 'missing' ? view : null;
+  const lost = nowhere || missing !== null;
 
   return (
     <main ref={main} id="main" tabIndex={-1} inert={inert} className="outline-none flex min-w-0 flex-1 flex-col bg-paper">
@@ -59,8 +66,15 @@ export function ConversationPage(props: ConversationPageProps) {
       <div className={`flex min-h-0 flex-1 flex-col ${welcome ? 'justify-center-safe overflow-y-auto pb-[6vh]' : ''}`}>
         {welcome ? (
           <WelcomeHead now={now} />
-        ) : lost ? (
-          <Lost onNewChat={onNewChat} />
+        ) : nowhere ? (
+          <NoSuchPage onNewChat={onNewChat} />
+        ) : missing ? (
+          <LostConversation
+            key={missing.sessionId}
+            view={missing}
+            onNewChat={onNewChat}
+            onRestored={chat.reload}
+          />
         ) : (
           <Conversation chat={chat} now={now} />
         )}
@@ -143,32 +157,18 @@ function Conversation({ chat, now }: { chat: Chat; now: number }) {
     );
   }
   return (
-    <Suspense fallback={<TranscriptSkeleton />}>
-      <Transcript
-        key={view.sessionId}
-        view={view}
-        now={now}
-        onLoadOlder={chat.loadOlder}
-        onRetry={chat.retry}
-        onResend={chat.resendPending}
-        onDiscard={chat.discardPending}
-      />
-    </Suspense>
-  );
-}
-
-function Lost({ onNewChat }: { onNewChat(): void }) {
-  return (
-    <Plea
-      title="There is no such conversation"
-      actions={
-        <Button look="solid" onClick={onNewChat}>
-          Start a new chat
-        </Button>
-      }
-    >
-      It may have been deleted, or the address is not complete. Your other conversations are in the
-      session panel.
-    </Plea>
+    <PartGuard part="The conversation" resetKey={view.sessionId} className="column my-auto">
+      <Suspense fallback={<TranscriptSkeleton />}>
+        <Transcript
+          key={view.sessionId}
+          view={view}
+          now={now}
+          onLoadOlder={chat.loadOlder}
+          onRetry={chat.retry}
+          onResend={chat.resendPending}
+          onDiscard={chat.discardPending}
+        />
+      </Suspense>
+    </PartGuard>
   );
 }

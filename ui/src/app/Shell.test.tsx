@@ -111,8 +111,18 @@ describe('the shell', { timeout: 20_000 }, () => {
     expect(rendered).not.toHaveBeenCalled();
   });
 
+  it('says that a page is not there, and leads to the start', async () => {
+    navigate('/nonsense/path');
+    await drawAt(1440);
+    expect(screen.getByRole('heading', { name: 'This page does not exist' })).toBeTruthy();
+    expect(screen.queryByRole('textbox', { name: 'Message' })).toBeNull();
+    fireEvent.click(screen.getByRole('button', { name: 'Go to the start page' }));
+    expect(window.location.pathname).toBe('/');
+  });
+
   it('says that a session is not there, and leads on', async () => {
-    setStage({ view: view({ phase: 'missing' }) });
+    const error = { code: 'not_found', message: 'There is no such session.' };
+    setStage({ view: view({ phase: 'missing', error }) });
     navigate('/s/gone');
     await drawAt(1440);
     expect(screen.getByRole('heading', { name: 'There is no such conversation' })).toBeTruthy();

@@ -4,13 +4,13 @@
  *
  * Owns which parts are open and where focus goes with that; the URL says which session is shown.
  */
-import { lazy, Suspense, useCallback, useEffect, useRef } from 'react';
+import { Suspense, useCallback, useEffect, useRef } from 'react';
 import type { RefObject } from 'react';
 import { useLocation } from 'wouter';
 import type { ComposerHandle } from '../features/chat/Composer';
 import { useConnection } from '../features/connection/use-connection';
-import { Button } from '../ui/Button';
-import { RenderGuard } from '../ui/RenderGuard';
+import { lazyPart } from '../ui/lazy-part';
+import { PartGuard } from '../ui/PartGuard';
 import { ConversationPage } from './ConversationPage';
 import { ThemeSwitch } from './ThemeSwitch';
 import { usePanel } from './use-panel';
@@ -20,8 +20,8 @@ interface Focusable {
   focus(): void;
 }
 
-const SessionPanel = lazy(() =>
-  import('../features/sessions/SessionPanel').then(({ SessionPanel }) => ({ default: SessionPanel })),
+const SessionPanel = lazyPart(() =>
+  import('../features/sessions/SessionPanel').then(({ SessionPanel }) => SessionPanel),
 );
 
 export function Shell() {
@@ -91,7 +91,7 @@ export function Shell() {
         data-open={isOpen}
         className="panel flex flex-col bg-sunken"
       >
-        <RenderGuard fallback={<PanelBroken />}>
+        <PartGuard part="The session panel" className="flex-1 px-4 py-3">
           <Suspense fallback={<div className="flex-1" />}>
             <SessionPanel
               isOpen={isOpen || isDrawer}
@@ -101,7 +101,7 @@ export function Shell() {
               returnToWelcome={goToWelcome}
             />
           </Suspense>
-        </RenderGuard>
+        </PartGuard>
         <PanelFoot />
       </div>
       {drawn && <div className="fixed inset-0 z-20 animate-appear bg-scrim" onClick={close} />}
@@ -115,16 +115,6 @@ export function Shell() {
         onOpenPanel={open}
         onNewChat={goToWelcome}
       />
-    </div>
-  );
-}
-
-/** The conversation goes on without the panel. */
-function PanelBroken() {
-  return (
-    <div role="alert" className="flex-1 space-y-3 px-4 py-3 text-ui">
-      <p className="text-soft">The session panel did not load.</p>
-      <Button onClick={() => window.location.reload()}>Load the page again</Button>
     </div>
   );
 }
