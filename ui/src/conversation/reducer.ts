@@ -35,7 +35,7 @@ export function reduce(
     case 'session:deleted':
       return { ...state, phase: 'missing', error: null, live: [], line: 'off', wants: 'nothing' };
     case 'sync:lagged':
-      return wantReplay({ ...state, line: state.line === 'live' ? 'off' : state.line });
+      return wantReplay({ ...state, line: 'off' });
     default:
       return reducePage(state, event);
   }

@@ -190,6 +190,34 @@ describe('streaming', () => {
     expect(bench.server.end.payloads('subscribe')).toHaveLength(2);
   });
 
+  it('subscribes again when a stored send does not come', async () => {
+    const bench = new Bench().online();
+    await bench.open('s', []);
+    bench.engine.verbs.send('hello');
+    const { clientMsgId } = bench.server.end.payloads('message:sent')[0] ?? {};
+    bench.server.end.say('message:ack', { sessionId: 's', clientMsgId, messageId: 'm1', epoch: 'e1', seq: 1, turnId: 't1' });
+    bench.clock.advance(2_000);
+    expect(bench.server.end.payloads('subscribe')).toHaveLength(2);
+  });
+
+  it('subscribes again when a subscription lags or nothing comes of it', async () => {
+    const bench = new Bench().online();
+    await bench.open('s', ['go']);
+    bench.server.end.say('sync:lagged', { sessionId: 's' });
+    bench.frame();
+    bench.server.end.say('sync:lagged', { sessionId: 's' });
+    bench.frame();
+    bench.clock.advance(1_000);
+    expect(bench.server.end.payloads('subscribe')).toHaveLength(3);
+    bench.clock.advance(9_999);
+    bench.server.end.say('pong', { t: 1, heads: {} });
+    bench.clock.advance(1);
+    expect(bench.server.end.payloads('subscribe')).toHaveLength(4);
+    bench.catchUp('s', 1);
+    bench.clock.advance(10_000);
+    expect(bench.server.end.payloads('subscribe')).toHaveLength(4);
+  });
+
   it('loads the history anew when the log is not the one it knew', async () => {
     const bench = new Bench().online();
     await bench.open('s', ['old', 'log']);

@@ -15,6 +15,8 @@ import type { ConversationState } from '../state';
 
 const REPLAY_APART_MS = 1_000;
 const PATIENCE = 4;
+/** How long a subscription may take to catch up before it is asked for again. */
+const CAUGHT_UP_WITHIN_MS = 10_000;
 
 export interface FollowerPorts {
   clock: Clock;
@@ -31,12 +33,14 @@ export class Follower {
   private followed: string | null = null;
   private replayedAt = -Infinity;
   private callOffReplay = () => {};
+  private callOffWatch = () => {};
 
   constructor(private readonly ports: FollowerPorts) {}
 
   /** The session to follow from now on; what was followed before is left alone. */
   follow(sessionId: string | null): void {
     this.callOffReplay();
+    this.callOffWatch();
     this.replayedAt = -Infinity;
     if (this.followed !== null) {
       this.ports.send({ type: 'unsubscribe', payload: { sessionId: this.followed } });
@@ -49,16 +53,14 @@ export class Follower {
   greeting(): Subscription[] {
     const state = this.followable();
     if (state === null) return [];
-    this.ports.conversations.apply(state.sessionId, { type: 'line:asked' });
+    this.asked(state.sessionId);
     return [positionOf(state)];
   }
 
   subscribe(): void {
     const state = this.followable();
     if (state === null) return;
-    if (this.ports.send({ type: 'subscribe', payload: positionOf(state) })) {
-      this.ports.conversations.apply(state.sessionId, { type: 'line:asked' });
-    }
+    if (this.ports.send({ type: 'subscribe', payload: positionOf(state) })) this.asked(state.sessionId);
   }
 
   /** Subscribes again, because something was lost on the way. */
@@ -104,6 +106,16 @@ export class Follower {
     const state = sessionId === this.followed ? this.ports.conversations.get(sessionId) : null;
     if (state === null || state.phase === 'missing' || state.line === 'live') return true;
     return state.line === 'asked' && this.ports.wasMadeHere(sessionId);
+  }
+
+  /** A subscription is on its way; one that nothing comes of is asked for again. */
+  private asked(sessionId: string): void {
+    const { clock, conversations } = this.ports;
+    conversations.apply(sessionId, { type: 'line:asked' });
+    this.callOffWatch();
+    this.callOffWatch = clock.after(CAUGHT_UP_WITHIN_MS, () => {
+      if (conversations.settled(sessionId)?.line === 'asked') this.subscribe();
+    });
   }
 
   /** The followed session, if it has a log that we can name a place in, or begins with us. */

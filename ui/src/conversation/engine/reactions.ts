@@ -7,7 +7,7 @@
 import type { LastPages } from '../../offline/last-pages';
 import type { HeadWatch } from '../../realtime/head-watch';
 import type { SocketStatus } from '../../realtime/socket';
-import type { Refusal, ServerEvent, Welcome } from '../../wire/events';
+import type { MessageAck, Refusal, ServerEvent, Welcome } from '../../wire/events';
 import type { Sender } from '../sending/sender';
 import type { Conversations } from './conversations';
 import type { Follower } from './follower';
@@ -38,9 +38,7 @@ export class Reactions {
       case 'pong':
         return this.parts.heads.compare(event.heads);
       case 'message:ack':
-        this.parts.sender.acked(event);
-        if (event.sessionId !== this.parts.opener.current) this.parts.sender.shown(event.sessionId, null, 0);
-        return;
+        return this.acked(event);
       case 'error':
         return this.refused(event);
       case 'server:status':
@@ -72,6 +70,14 @@ export class Reactions {
     this.parts.sender.release();
     this.parts.commands.sayAgain();
     this.parts.news.tell({ type: 'reconnected' });
+  }
+
+  /** A send is stored: it is in the log, and the log is on screen soon or asked for again. */
+  acked(ack: MessageAck): void {
+    const { sender, opener, heads } = this.parts;
+    sender.acked(ack);
+    if (ack.sessionId !== opener.current) sender.shown(ack.sessionId, null, 0);
+    else heads.compare({ [ack.sessionId]: ack.seq });
   }
 
   private refused(refusal: Refusal): void {

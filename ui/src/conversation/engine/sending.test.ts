@@ -33,6 +33,22 @@ describe('the first message', () => {
     expect(bench.lines).toEqual(['user: hello', 'waiting: ']);
   });
 
+  it('does not hang when a second one is written while the session is being made', async () => {
+    const bench = new Bench();
+    await bench.engine.start(true);
+    bench.server.end.welcome();
+    bench.engine.verbs.send('one');
+    const made = await bench.rest.next('POST', '/api/sessions');
+    bench.engine.verbs.send('two');
+    const sessionId = bench.view?.sessionId ?? '';
+    made.answer({ session: { id: sessionId, createdAt: 1 } });
+    await eventually(() => expect(bench.sent).toEqual(['one']));
+    bench.catchUp(sessionId, 0);
+    bench.store('one', 1);
+    bench.store('two', 2);
+    expect(bench.lines).toEqual(['user: one', 'waiting: ', 'user: two', 'queued: ']);
+  });
+
   it('goes out although its session was made by an attempt whose answer was lost', async () => {
     const bench = new Bench().online();
     bench.engine.verbs.send('hello');

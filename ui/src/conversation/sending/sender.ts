@@ -164,12 +164,8 @@ export class Sender {
     this.ports.changed();
     this.ports.createSession(entry.item.sessionId).then(
       () => {
-        const item = { ...entry.item, createsSession: false };
-        if (this.pending.get(item.clientMsgId) === null) return;
-        this.ports.outbox.put(item);
-        this.pending.update(entry, { item, state: 'waiting', notBefore: 0 });
-        this.ports.sessionMade(item.sessionId);
-        this.pump();
+        if (entry.state === 'making') this.pending.update(entry, { state: 'waiting', notBefore: 0 });
+        this.sessionIsMade(entry.item.sessionId);
       },
       (error: unknown) => {
         const { code, message, retryable } = failureOf(error);
@@ -177,6 +173,18 @@ export class Sender {
         else this.postpone(entry, this.ports.clock.now() + this.patience(entry));
       },
     );
+  }
+
+  /** No send of the session need make it any more, whatever became of the one that did. */
+  private sessionIsMade(sessionId: string): void {
+    for (const entry of this.pending.all()) {
+      if (entry.item.sessionId !== sessionId || !entry.item.createsSession) continue;
+      const item = { ...entry.item, createsSession: false };
+      this.ports.outbox.put(item);
+      this.pending.update(entry, { item });
+    }
+    this.ports.sessionMade(sessionId);
+    this.pump();
   }
 
   private postpone(entry: Entry, notBefore: number): void {
