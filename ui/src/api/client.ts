@@ -37,6 +37,8 @@ export interface CallOptions {
   signal?: AbortSignal | undefined;
   /** Let the request outlive the page, for what is said while it closes. */
   keepalive?: boolean;
+  /** How long the server may take, with the time that the body needs on the way. */
+  withinMs?: number;
 }
 
 /**
@@ -46,7 +48,7 @@ export interface CallOptions {
  * it did not answer.
  */
 export async function call(method: string, path: string, options: CallOptions = {}): Promise<Json> {
-  const limit = AbortSignal.timeout(TIMEOUT_MS);
+  const limit = AbortSignal.timeout(options.withinMs ?? TIMEOUT_MS);
   const signal = options.signal === undefined ? limit : AbortSignal.any([options.signal, limit]);
   const init: RequestInit = { method, signal, headers: { accept: 'application/json' } };
   if (options.keepalive === true) init.keepalive = true;

@@ -3,13 +3,16 @@
  *
  * Owns paths and bodies. Promises nouns of `wire/types.ts` with times in milliseconds.
  */
-import { decodeHistory, decodeSummary } from '../wire/decode';
+import { decodeAck, decodeHistory, decodeSummary } from '../wire/decode';
 import { list, record, required, text } from '../wire/fields';
+import type { MessageAck } from '../wire/events';
 import type { HistoryPage, SessionSummary } from '../wire/types';
 import { call } from './client';
 
 export const PAGE_OF_MESSAGES = 50;
 const PAGE_OF_SESSIONS = 50;
+/** Time for most of a megabyte on a slow line. */
+const LARGE_BODY_WITHIN_MS = 60_000;
 
 export interface SessionList {
   sessions: SessionSummary[];
@@ -46,6 +49,15 @@ export async function loadOlder(
 ): Promise<HistoryPage> {
   const query = `limit=${PAGE_OF_MESSAGES}&before=${before}`;
   return decodeHistory(sessionId, await call('GET', `${pathOf(sessionId)}/history?${query}`, { signal }));
+}
+
+/** Stores a message as the socket's `message:sent` does: once, however often it is said. */
+export async function sendMessage(
+  sessionId: string,
+  message: { content: string; clientMsgId: string },
+): Promise<MessageAck> {
+  const options = { body: message, withinMs: LARGE_BODY_WITHIN_MS };
+  return decodeAck(await call('POST', `${pathOf(sessionId)}/messages`, options));
 }
 
 export async function patchSession(

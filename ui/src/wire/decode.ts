@@ -6,6 +6,7 @@
  * lacks what it cannot be without throws `Malformed`.
  */
 import { count, flag, isRecord, list, Malformed, oneOf, record, required, text, time, type Json } from './fields';
+import type { MessageAck } from './events';
 import type {
   ActiveTurn,
   HistoryPage,
@@ -115,6 +116,21 @@ export function decodeHistory(sessionId: string, json: Json): HistoryPage {
     cursor: { epoch: required(text(cursor, 'epoch'), 'cursor.epoch'), seq },
     leafSeq: count(json, 'leafSeq') ?? seq,
     activeTurns: decodeActiveTurns(list(json, 'activeTurns')),
+  };
+}
+
+/** An ack; on the socket its `epoch` and `seq` may stand on the frame. */
+export function decodeAck(json: Json, frame: Json = json): MessageAck {
+  return {
+    type: 'message:ack',
+    sessionId: required(text(json, 'sessionId'), 'sessionId'),
+    clientMsgId: required(text(json, 'clientMsgId'), 'clientMsgId'),
+    messageId: text(json, 'messageId') ?? '',
+    epoch: required(text(json, 'epoch') ?? text(frame, 'epoch'), 'epoch'),
+    seq: required(count(json, 'seq') ?? count(frame, 'seq'), 'seq'),
+    durability: text(json, 'durability') === 'volatile' ? 'volatile' : 'committed',
+    duplicate: flag(json, 'duplicate'),
+    turnId: text(json, 'turnId'),
   };
 }
 

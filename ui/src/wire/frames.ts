@@ -4,7 +4,7 @@
  * Owns the spelling of `{"type", "payload", "ref"?, "epoch"?, "seq"?}`. A frame that is not JSON, of
  * an unknown type, or without what its type needs gives null: the log heals what a lost frame hid.
  */
-import { decodeActiveTurns, decodeMessage, decodeModel, decodeSummary, decodeUsage } from './decode';
+import { decodeAck, decodeActiveTurns, decodeMessage, decodeModel, decodeSummary, decodeUsage } from './decode';
 import type { ServerEvent } from './events';
 import { count, flag, isRecord, list, Malformed, oneOf, record, required, text, time, type Json } from './fields';
 
@@ -55,17 +55,7 @@ const decoders: Record<ServerEvent['type'], Decoder> = {
     sessionId: sessionOf(p),
     seq: count(p, 'seq') ?? count(frame, 'seq') ?? 0,
   }),
-  'message:ack': (p, frame) => ({
-    type: 'message:ack',
-    sessionId: sessionOf(p),
-    clientMsgId: required(text(p, 'clientMsgId'), 'clientMsgId'),
-    messageId: text(p, 'messageId') ?? '',
-    epoch: epochOf(p, frame),
-    seq: required(count(p, 'seq') ?? count(frame, 'seq'), 'seq'),
-    durability: text(p, 'durability') === 'volatile' ? 'volatile' : 'committed',
-    duplicate: flag(p, 'duplicate'),
-    turnId: text(p, 'turnId'),
-  }),
+  'message:ack': decodeAck,
   'message:received': (p, frame) => ({
     type: 'message:received',
     sessionId: sessionOf(p),

@@ -5,6 +5,7 @@
  * `verbs`; what the server's events set in motion is in `reactions.ts`. Promises that the session on screen is the last one shown, and that the store changes
  * at most once a frame while an answer streams.
  */
+import { sendMessage } from '../../api/sessions';
 import { Drafts } from '../../offline/drafts';
 import { LastPages } from '../../offline/last-pages';
 import type { OfflineDatabase } from '../../offline/database';
@@ -86,6 +87,8 @@ export class ChatEngine {
       mayGo: (id) => this.socket.online && this.follower.hasCaughtUp(id),
       transmit: ({ clientMsgId, sessionId, content }) =>
         this.socket.send({ type: 'message:sent', id: clientMsgId, payload: { sessionId, content, clientMsgId } }),
+      post: async ({ clientMsgId, sessionId, content }) =>
+        this.reactions.acked(await sendMessage(sessionId, { clientMsgId, content })),
       createSession: (id) => this.maker.make(id),
       sessionMade: (id) => this.sessionMade(id),
       changed: () => this.screen.draw(this.sender.pending),

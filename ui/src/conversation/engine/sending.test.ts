@@ -218,6 +218,50 @@ describe('sends', () => {
     expect(bench.view?.items.at(-1)).toMatchObject({ pending: { state: 'refused', error: { code: 'too_large' } } });
   });
 
+  describe('that are too large for a frame', () => {
+    const limits = { maxContent: 200_000, maxFrame: 262_144, inflight: 16, perMinute: 120 };
+    const large = '語'.repeat(200_000);
+    const opened = async () => {
+      const bench = new Bench();
+      await bench.engine.start(true);
+      bench.server.end.welcome({ limits });
+      await bench.open('s');
+      bench.engine.verbs.send(large);
+      bench.engine.verbs.send('small');
+      return { bench, post: await bench.rest.next('POST', '/api/sessions/s/messages') };
+    };
+
+    it('are posted, acked like any other, and overtaken by none', async () => {
+      const { bench, post } = await opened();
+      expect(bench.sent).toEqual([]);
+      expect(bench.lines).toEqual([`sending: ${large}`, 'waiting: small']);
+      const { clientMsgId } = post.body;
+      expect(post.body).toEqual({ clientMsgId, content: large });
+      post.answer({ sessionId: 's', clientMsgId, messageId: 'm1', epoch: 'e1', seq: 1, durability: 'committed', turnId: 't1' });
+      await eventually(() => expect(bench.sent).toEqual(['small']));
+      const row = { sessionId: 's', clientMsgId, id: 'm1', role: 'user', content: large, parts: [], timestamp: 1, parentSeq: 0, turnId: 't1' };
+      bench.server.end.say('message:received', row, { epoch: 'e1', seq: 1 });
+      bench.store('small', 2);
+      expect(bench.lines).toEqual([`user: ${large}`, 'waiting: ', 'user: small', 'queued: ']);
+    });
+
+    it('go again under the same id when the post came to nothing', async () => {
+      const { bench, post } = await opened();
+      post.breakOff();
+      await eventually(() => expect(bench.lines[0]).toBe(`waiting: ${large}`));
+      bench.clock.advance(2_000);
+      const again = await bench.rest.next('POST', '/api/sessions/s/messages');
+      expect(again.body).toEqual(post.body);
+    });
+
+    it('are refused with the reason of the server', async () => {
+      const { bench, post } = await opened();
+      post.refuse(413, 'too_large');
+      await eventually(() => expect(bench.lines).toEqual([`refused: ${large}`, 'sending: small']));
+      expect(bench.view?.items[0]).toMatchObject({ pending: { error: { code: 'too_large', message: 'It is too_large.' } } });
+    });
+  });
+
   it('left by a killed tab go out oldest first, whatever this browser clock did', async () => {
     const database = new OfflineDatabase('left');
     const killed = new Bench(database);

@@ -36,6 +36,7 @@ class Tab {
       limits: () => ({ maxContent: 100, maxFrame: 10_000, inflight: 2, perMinute: 120 }),
       mayGo: () => this.up,
       transmit: (item) => this.up && this.server.wire.push(item) > 0,
+      post: () => Promise.reject(new ApiError('internal', 'Not for small ones.', 500, false)),
       createSession: async (id) => {
         if (!this.up) throw new ApiError('unreachable', 'No line.', 0, true);
         this.server.made.add(id);

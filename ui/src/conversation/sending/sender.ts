@@ -14,6 +14,7 @@ import type { Outbox } from '../../offline/outbox';
 import type { Limits, MessageAck, Refusal } from '../../wire/events';
 import type { WireError } from '../../wire/types';
 import { PendingList, type Entry } from './pending';
+import { fitsFrame, isTooLong, TOO_LONG } from './sizes';
 
 const ACK_WITHIN_MS = 10_000;
 /** A browser's database may hang; what it keeps then goes out on another visit. */
@@ -29,7 +30,10 @@ export interface SenderPorts {
   limits(): Limits | null;
   /** Whether the line is up and, for the session on screen, has caught up. */
   mayGo(sessionId: string): boolean;
+  /** Whether it went out as a frame; the ack comes over the socket too. */
   transmit(item: OutboxItem): boolean;
+  /** Posts what is too large for a frame; settles when the ack has been taken, raises `ApiError`. */
+  post(item: OutboxItem): Promise<void>;
   /** Settles when the server has the session. */
   createSession(sessionId: string): Promise<void>;
   /** The session exists now, and its first send is about to go. */
@@ -148,15 +152,27 @@ export class Sender {
   private advance(entry: Entry): void {
     const { item } = entry;
     const { ports } = this;
-    const refusal = tooLarge(item, ports.limits());
-    if (refusal !== null) this.refuse(entry, refusal);
+    const limits = ports.limits();
+    if (isTooLong(item, limits)) this.refuse(entry, TOO_LONG);
     else if (item.createsSession) this.makeSession(entry);
-    else if (ports.mayGo(item.sessionId) && this.pending.onTheWire() < (ports.limits()?.inflight ?? 1)) {
+    else if (ports.mayGo(item.sessionId) && this.pending.onTheWire() < (limits?.inflight ?? 1)) {
+      if (!fitsFrame(item, limits)) return this.post(entry);
       if (!ports.transmit(item)) return;
       const callOff = ports.clock.after(ACK_WITHIN_MS, () => this.postpone(entry, 0));
       this.pending.update(entry, { state: 'sending', tries: entry.tries + 1, callOff });
       ports.changed();
     }
+  }
+
+  private post(entry: Entry): void {
+    const { item } = entry;
+    this.pending.update(entry, { state: 'sending', tries: entry.tries + 1 });
+    this.ports.changed();
+    this.ports.post(item).catch((error: unknown) => {
+      const { code, message, retryable } = failureOf(error);
+      const { clientMsgId, sessionId } = item;
+      this.refused({ type: 'error', code, message, retryable, clientMsgId, sessionId, turnId: null, retryAfterMs: null });
+    });
   }
 
   private makeSession(entry: Entry): void {
@@ -205,15 +221,4 @@ export class Sender {
   private patience(entry: Entry): number {
     return 500 + backoffMs(entry.tries, 'soon', this.ports.random);
   }
-}
-
-const encoder = new TextEncoder();
-
-function tooLarge({ content, sessionId, clientMsgId }: OutboxItem, limits: Limits | null): WireError | null {
-  if (limits === null) return null;
-  const long = content.length > limits.maxContent && [...content].length > limits.maxContent;
-  const frame = JSON.stringify({ content, sessionId, clientMsgId });
-  if (!long && (frame.length + 100) * 3 <= limits.maxFrame) return null;
-  if (!long && encoder.encode(frame).length + 100 <= limits.maxFrame) return null;
-  return { code: 'too_large', message: 'This message is too long to send. Shorten it and send it again.' };
 }
