@@ -7,6 +7,7 @@ test's, so that it can stop reading at any moment, and news can come in any orde
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import sys
 from collections.abc import AsyncIterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from cipher.agent.agent import MemAgent
 from cipher.events import MessageDelta, MessageReceived, SessionDeleted, TurnEnded, TurnStarted
@@ -44,6 +45,8 @@ class Line:
         self.listening.set()
         self.blocked = asyncio.Event()
         """Set once the server had something to say to a client that did not listen."""
+        self.last_words: tuple[str, JSON] | None = None
+        """What the client says just after the connection broke, at the next frame that it gets."""
         self._grown = asyncio.Event()
         self._incoming: asyncio.Queue[JSON] = asyncio.Queue()
         self._incoming.put_nowait({"type": "websocket.connect"})
@@ -68,6 +71,9 @@ class Line:
         return frames
 
     async def _send(self, message: Any) -> None:
+        if self.last_words is not None:
+            asyncio.get_running_loop().call_soon(self.say, *self.last_words)
+            raise WebSocketDisconnect(1006)
         if message["type"] == "websocket.send":
             if not self.listening.is_set():
                 self.blocked.set()
@@ -101,8 +107,8 @@ class Room:
         stack.push_async_callback(self.agent.close, drain=timedelta(0))
         await self.agent.create_session(OWNER, "s")
         connection = V1Connection(self.line.websocket, self.context, OWNER)
-        running = asyncio.create_task(connection.run(SUBPROTOCOL))
-        stack.push_async_callback(asyncio.wait_for, running, PATIENCE)
+        self.served = asyncio.create_task(connection.run(SUBPROTOCOL))
+        stack.push_async_callback(asyncio.wait_for, self.served, PATIENCE)
         stack.callback(self.line.hang_up)
         stack.callback(self.line.listening.set)
         self.line.say("hello", {"v": 1})
@@ -277,6 +283,14 @@ async def test_a_client_that_lags_is_sent_messages_and_no_stale_deltas(
     assert len([frame for frame in frames if frame["type"] == "message:delta"]) <= 1
     assert frames[-1]["payload"]["seq"] == 1
     assert seqs(await room.subscribe()) == [1, 2]
+
+
+async def test_what_was_asked_on_a_connection_that_broke_is_let_go_of(room: Room) -> None:
+    room.line.last_words = ("subscribe", {"sessionId": "s", "epoch": None, "seq": 0})
+    room.line.say("ping", {"t": 1})
+    await asyncio.wait({room.served}, timeout=PATIENCE)
+    assert room.context.hub.sockets == 0
+    gc.collect()  # complains about what was made and never begun
 
 
 async def test_nothing_that_waited_of_a_deleted_session_is_sent(room: Room) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final
@@ -136,7 +136,7 @@ class Connection:
         self.count_send()
         self._sends.append((command, ref))
         if self._sender is None:
-            self._sender = self.spawn(self._send_all())
+            self._sender = self.spawn(self._send_all)
 
     def count_send(self) -> None:
         """Count something that costs a turn. Raises: RateLimited, Closing."""
@@ -147,8 +147,11 @@ class Connection:
                 raise Closing(FLOOD, "flood") from None
             raise
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run something for this socket that must not hold up its reader."""
+    def spawn(self, work: Callable[[], Coroutine[Any, Any, None]]) -> asyncio.Task[None]:
+        """Run something for this socket that must not hold up its reader.
+
+        It is not begun where the socket ends first.
+        """
         task = asyncio.create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -228,9 +231,9 @@ class Connection:
             self._sends.popleft()
         self._sender = None
 
-    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
         try:
-            await work
+            await work()
         except Exception:
             log.exception("socket task failed", conn_id=self.id)
             self.outbox.put(refusal(CipherError()))

@@ -61,7 +61,7 @@ class Feed:
         session_id: str,
         outbox: Outbox,
         *,
-        spawn: Callable[[Coroutine[Any, Any, None]], object],
+        spawn: Callable[[Callable[[], Coroutine[Any, Any, None]]], object],
         on_message: Callable[[str, str, Message], None],
         on_end: Callable[[Feed], None],
     ) -> None:
@@ -135,7 +135,7 @@ class Feed:
             self._deliver(message, frame)
         else:
             self._live = False
-            self._spawn(self._read_gap())
+            self._spawn(self._read_gap)
 
     def _deliver(self, message: Message, frame: Frame) -> None:
         self._on_message(self.session_id, self._epoch, message)

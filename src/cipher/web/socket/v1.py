@@ -7,6 +7,8 @@ message itself, and both after the commit.
 
 from __future__ import annotations
 
+from functools import partial
+
 import msgspec
 from starlette.websockets import WebSocket
 
@@ -109,7 +111,7 @@ class V1Connection(Connection):
             return
         self._feeds[wish.session_id] = feed
         self.context.hub.join(self.owner_id, wish.session_id, feed)
-        self.spawn(self._open(feed, wish, ref))
+        self.spawn(partial(self._open, feed, wish, ref))
 
     async def _open(self, feed: Feed, wish: Subscribe, ref: Ref) -> None:
         try:
