@@ -35,6 +35,25 @@ async def test_an_exported_session_can_be_imported_after_its_erasure_elsewhere(
     assert (again["added"], again["alreadyThere"]) == (0, 1)
 
 
+async def test_an_imported_answer_can_not_be_tried_again_and_it_is_said_why(
+    server: Server,
+) -> None:
+    await conversation(server)
+    exported = (await server.http.get("/api/sessions/s/export")).content
+    await server.call("POST", "/api/import", content=exported.replace(b'"id":"s"', b'"id":"t"'))
+    question, _ = (await server.call("GET", "/api/sessions/t/history"))["history"]
+    response = await server.http.post(f"/api/sessions/t/turns/{question['turnId']}/retry")
+    refusal = response.json()["error"]
+    assert (response.status_code, refusal["code"]) == (404, "not_found")
+    assert "Imported messages have none: send the question again." in refusal["message"]
+    client = await server.v1()
+    await client.send("turn:retry", {"sessionId": "t", "turnId": question["turnId"]}, id=1)
+    error = await client.until("error")
+    assert error["ref"] == 1
+    assert {"code", "message", "turnId"} <= set(error["payload"])
+    assert error["payload"]["message"] == refusal["message"]
+
+
 async def test_an_export_as_markdown_reads_well(server: Server) -> None:
     await conversation(server)
     response = await server.http.get("/api/sessions/s/export", params={"format": "markdown"})

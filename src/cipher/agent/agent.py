@@ -17,7 +17,7 @@ import structlog
 
 from cipher.agent.llm import LanguageModel, ModelInfo
 from cipher.agent.turns import TurnRunner
-from cipher.errors import Draining, StorageCorrupt, StorageError
+from cipher.errors import Draining, StorageCorrupt, StorageError, TurnNotFound
 from cipher.events import MessageReceived, SessionLoaded
 from cipher.model import (
     Appended,
@@ -40,6 +40,9 @@ from cipher.storage.base import DatabaseBackend, OpenTurn
 WhenBusy = Literal["enqueue", "reject", "interrupt"]
 T = TypeVar("T")
 _WATCH_SECONDS = 5.0
+_NOTHING_TO_RETRY = (
+    "There is no such turn in this session. Imported messages have none: send the question again."
+)
 
 logger = structlog.get_logger(__name__)
 
@@ -254,7 +257,10 @@ class MemAgent:
 
     async def _retry(self, owner_id: str, session_id: str, turn_id: str) -> Appended:
         session = self.sessions.handle(owner_id, session_id)
-        appended = await session.retry_turn(turn_id, self._turns.lease())
+        try:
+            appended = await session.retry_turn(turn_id, self._turns.lease())
+        except TurnNotFound as error:
+            raise TurnNotFound(_NOTHING_TO_RETRY) from error
         session = self.sessions.hold(session)
         if not appended.duplicate and appended.turn is not None:
             self._turns.wake(session, appended.turn)
