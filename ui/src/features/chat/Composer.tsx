@@ -101,12 +101,13 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
           aria-invalid={tooLong}
           placeholder={running ? 'Write the next message' : 'Message Cipher'}
           rows={1}
-          dir="auto"
           value={draft}
           enterKeyHint="send"
           onChange={(event) => setDraft(event.target.value)}
           onKeyDown={onKeyDown}
-          className="max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent px-3 py-1.5 text-body leading-6 outline-none placeholder:text-soft touch:min-h-11 touch:py-2.5"
+          // Each line has the direction of its text. `dir="auto"` would look the same, but Chromium then
+          // takes 3 s more to paste 33,000 lines.
+          className="[unicode-bidi:plaintext] max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent px-3 py-1.5 text-body leading-6 outline-none placeholder:text-soft touch:min-h-11 touch:py-2.5"
         />
         {running && (
           <IconButton
