@@ -14,30 +14,35 @@ import pytest
 from tests.cli.conftest import START, Run
 
 ROOT = Path(__file__).resolve().parents[2]
+OURS = Path(__file__).with_name("conversations.jsonl")
 GIVEN = Path(
     os.environ.get(
         "CIPHER_TEST_CONVERSATIONS",
         ROOT.parent / "shared" / "data" / "mt_bench_conversations.jsonl",
     )
 )
-needs_given = pytest.mark.skipif(not GIVEN.exists(), reason=f"{GIVEN.name} is not there")
+"""160 real conversations in the same format; they are not part of the repository."""
+on_conversations = pytest.mark.parametrize(
+    "file", [OURS, *([GIVEN] if GIVEN.exists() else [])], ids=lambda file: file.stem
+)
 LINE = {"id": "sky", "messages": [{"role": "user", "content": "Why is it blue?"}]}
 
 
-@needs_given
-def test_160_real_conversations_go_in_once_and_come_out_as_they_went_in(run: Run) -> None:
-    rows = [json.loads(line) for line in GIVEN.read_text(encoding="utf-8").splitlines()]
-    first = run("sessions", "import", GIVEN)
+@on_conversations
+def test_conversations_go_in_once_and_come_out_as_they_went_in(run: Run, file: Path) -> None:
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    counts = f"{len(rows)} sessions added ({sum(len(row['messages']) for row in rows)} messages"
+    first = run("sessions", "import", file)
     assert first.exit_code == 0
-    assert first.stdout == f"{GIVEN}: 160 sessions added (310 messages, openai)\n"
+    assert first.stdout == f"{file}: {counts}, openai)\n"
 
-    second = run("sessions", "import", GIVEN)
+    second = run("sessions", "import", file)
     assert second.exit_code == 0
-    assert second.stdout == f"{GIVEN}: nothing added\n  160 sessions already there\n"
+    assert second.stdout == f"{file}: nothing added\n  {len(rows)} sessions already there\n"
 
     listed = json.loads(run("sessions", "list", "--all", "--json").stdout)
     assert [session["id"] for session in listed["sessions"]] == [row["id"] for row in rows]
-    for row in (rows[0], rows[49], rows[100]):
+    for row in rows[:: -(-len(rows) // 7)]:
         told = json.loads(run("sessions", "show", row["id"], "--json").stdout)
         shown = [{"role": m["role"], "content": m["content"]} for m in told["messages"]]
         assert shown == row["messages"]
@@ -45,17 +50,18 @@ def test_160_real_conversations_go_in_once_and_come_out_as_they_went_in(run: Run
 
     assert run("sessions", "export", "--all", "-o", "all.json").exit_code == 0
     there = run("sessions", "import", "all.json", "--database-path", "fresh")
-    assert there.stdout == "all.json: 160 sessions added (310 messages, cipher)\n"
+    assert there.stdout == f"all.json: {counts}, cipher)\n"
     again = run("sessions", "export", "--all", "--database-path", "fresh")
     assert again.stdout_bytes == Path("all.json").read_bytes()
 
 
-@needs_given
-def test_json_lines_of_real_conversations_are_the_same_conversations(run: Run) -> None:
-    run("sessions", "import", GIVEN)
+@on_conversations
+def test_json_lines_of_conversations_are_the_same_conversations(run: Run, file: Path) -> None:
+    run("sessions", "import", file)
     lines = run("sessions", "export", "--all", "--format", "jsonl").stdout_bytes
     result = run("sessions", "import", "-", "--database-path", "fresh", stdin=lines)
-    assert result.stdout == "standard input: 160 sessions added (310 messages, openai)\n"
+    count = len(file.read_text(encoding="utf-8").splitlines())
+    assert result.stdout.startswith(f"standard input: {count} sessions added")
     again = run("sessions", "export", "--all", "-f", "jsonl", "--database-path", "fresh")
     assert again.stdout_bytes == lines
 
