@@ -8,6 +8,7 @@ out. Only `import` may make a file that is not there yet.
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -44,10 +45,32 @@ def database_flags(command: Command) -> Command:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's asynchronous part to its end."""
+    """Run a command's asynchronous part to its end. Raises: KeyboardInterrupt.
+
+    Ctrl-C ends it between two steps of the loop: asyncio's own handler does so in the middle of
+    any, and one that it caught while a future was being settled was lost.
+    """
     import asyncio
 
-    return asyncio.run(work)
+    async def interruptible() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+
+        def interrupt() -> None:
+            # The next one ends the process wherever it is.
+            loop.remove_signal_handler(signal.SIGINT)
+            task.cancel()
+
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        try:
+            return await work
+        finally:
+            loop.remove_signal_handler(signal.SIGINT)
+
+    try:
+        return asyncio.run(interruptible())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
 
 
 @asynccontextmanager

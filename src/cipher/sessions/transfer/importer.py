@@ -155,11 +155,20 @@ class Importer:
         self._notes = _Remarks()
 
     async def take(self, stream: BinaryIO, *, on_progress: Progress | None = None) -> None:
-        """Import all of a stream. Parsing runs on a thread. Raises: StorageError."""
+        """Import all of a stream. Parsing runs on a thread. Raises: StorageError.
+
+        One that is cancelled finishes the batch that it is storing.
+        """
         records = RecordStream(stream, max_bytes=self._max_record_bytes)
         found = self._parse(records)
         while batch := await asyncio.to_thread(_next_batch, found):
-            await self._store_all(batch)
+            storing = asyncio.create_task(self._store_all(batch))
+            try:
+                await asyncio.shield(storing)
+            except asyncio.CancelledError:
+                # What is under way is stored all the same, and belongs into the report.
+                await storing
+                raise
             if on_progress:
                 on_progress(records.consumed)
 
