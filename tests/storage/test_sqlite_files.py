@@ -12,11 +12,12 @@ from pathlib import Path
 
 import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from cipher.errors import ReadOnly, StorageCorrupt, StorageError, StorageUnavailable
 from cipher.model import LOCAL_OWNER
 from cipher.storage.sqlite import SqliteDatabase
-from tests.storage.samples import OWNER, asked, created, everything, said, whole_log
+from tests.storage.samples import OWNER, asked, at, created, everything, said, whole_log
 
 pytestmark = pytest.mark.backend
 
@@ -186,6 +187,37 @@ async def test_a_row_that_is_damaged_says_corrupt_and_harms_no_other_session(
         await backend.append(OWNER, "s", said(key="k"))
     assert (await backend.append(OWNER, "whole", said())).message.seq == 2
     assert len(await whole_log(backend, "whole")) == 2
+    await backend.close()
+
+
+@pytest.mark.parametrize("damage", ["x", "[1]", '{"a": '])
+async def test_a_session_with_damaged_metadata_is_listed_and_can_be_deleted(
+    path: Path, damage: str
+):
+    backend = SqliteDatabase(path)
+    await backend.open()
+    for session_id in ("s", "whole"):
+        await backend.create_session(
+            OWNER, session_id, title=f"Title of {session_id}", metadata={"a": 1}, at=at(1)
+        )
+        await backend.append(OWNER, session_id, said(key="k"))
+    other = apsw.Connection(str(path))
+    other.execute("UPDATE sessions SET metadata = ? WHERE id = 's'", (damage,))
+    with capture_logs() as lines:
+        for _ in range(5):
+            page = await backend.list_sessions(OWNER)
+    told = {row.id: (row.title, row.message_count, row.metadata) for row in page.sessions}
+    assert told == {"s": ("Title of s", 1, {}), "whole": ("Title of whole", 1, {"a": 1})}
+    assert [(line["log_level"], line["session_id"]) for line in lines] == [("error", "s")]
+    with pytest.raises(StorageCorrupt):
+        await backend.get_session(OWNER, "s")
+    await backend.delete_session(OWNER, "s", at=at(2))
+    await backend.restore_session(OWNER, "s")
+    # It is what it was: nothing mends it in passing.
+    assert other.execute("SELECT metadata FROM sessions WHERE id = 's'").get == damage
+    await backend.expire_sessions("delete", idle_since=at(9), at=at(10))
+    assert await backend.purge_deleted(deleted_before=at(11)) == 2
+    other.close()
     await backend.close()
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import re
+from pathlib import Path
 
+import apsw
 import pytest
 
 from cipher.testing import ScriptedModel
@@ -270,3 +272,21 @@ async def epoch_of(server: Server, session_id: str) -> str:
     data = await server.call("GET", f"/api/sessions/{session_id}")
     epoch: str = data["session"]["epoch"]
     return epoch
+
+
+async def test_a_damaged_session_is_listed_and_says_so_when_it_is_opened(
+    server: Server, tmp_path: Path
+) -> None:
+    for name in ("broken", "whole"):
+        await server.create(name, title=name)
+    file = apsw.Connection(str(tmp_path / "cipher-sessions.db"))
+    file.execute("UPDATE sessions SET metadata = 'x' WHERE id = 'broken'")
+    file.close()
+    listed = (await server.call("GET", "/api/sessions"))["sessions"]
+    assert {session["title"] for session in listed} == {"broken", "whole"}
+    one = "/api/sessions/broken"
+    for method, path in (("GET", one), ("GET", f"{one}/history"), ("POST", f"{one}/load")):
+        assert await server.refusal(method, path) == (500, "storage_corrupt")
+    assert (await server.call("GET", "/readyz"))["storage"] == "ok"
+    await server.call("DELETE", one)
+    assert len((await server.call("GET", "/api/sessions"))["sessions"]) == 1

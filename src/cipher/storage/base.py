@@ -131,7 +131,8 @@ class DatabaseBackend(Protocol):
 
         `archived` leaves out the trash, `active` both. `query` keeps titles that contain it,
         whatever the case (`str.casefold`). A page starts after the place that the cursor names,
-        whatever happened since. Raises: BadRequest for a cursor that no page gave out.
+        whatever happened since. A session whose metadata is damaged is listed without it; reading
+        that session raises StorageCorrupt. Raises: BadRequest for a cursor that no page gave out.
         """
 
     async def update_session(

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
 import apsw
+import structlog
 
 from cipher.errors import ReadOnly, StorageError, StorageUnavailable
 from cipher.model import (
@@ -52,6 +53,8 @@ READERS = 3
 
 T = TypeVar("T")
 
+logger = structlog.get_logger(__name__)
+
 
 class SqliteDatabase:
     """Conversations in one SQLite file. Promises: those of `DatabaseBackend`, `committed`.
@@ -82,6 +85,7 @@ class SqliteDatabase:
         self._readers: ThreadPoolExecutor | None = None
         self._local = threading.local()
         self._reader_connections: list[apsw.Connection] = []
+        self._damaged: set[str] = set()
 
     async def open(self) -> None:
         """See `DatabaseBackend.open`; StorageUnavailable too when another server has the file."""
@@ -163,6 +167,12 @@ class SqliteDatabase:
         except DRIVER_ERRORS as error:
             raise translate(error) from error
 
+    def _tell_damage(self, session_id: str) -> None:
+        """Log a damaged session once, however often it is listed."""
+        if session_id not in self._damaged:
+            self._damaged.add(session_id)
+            logger.error("session is damaged", session_id=session_id)
+
     # The verbs, in the order of `DatabaseBackend`, which documents them.
 
     async def check(self) -> None:
@@ -193,7 +203,9 @@ class SqliteDatabase:
         cursor: str | None = None,
         query: str = "",
     ) -> SessionPage:
-        return await self._read(sessions.page, owner_id, state, limit, cursor, query)
+        return await self._read(
+            sessions.page, owner_id, state, limit, cursor, query, self._tell_damage
+        )
 
     async def update_session(
         self, owner_id: str, session_id: str, patch: SessionPatch, *, at: datetime

@@ -1,7 +1,13 @@
-"""What the verbs about sessions do inside a transaction: rows of `sessions` in, nouns out."""
+"""What the verbs about sessions do inside a transaction: rows of `sessions` in, nouns out.
+
+Damaged metadata (a file that something else has written to) makes reading its session fail. Lists,
+and what moves or erases a session without showing it, go on: one row must not take the others with
+it, and a person must be able to get rid of it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, Literal
 
@@ -34,9 +40,25 @@ _INSERT = f"INSERT INTO sessions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 
 _SELECT = f"SELECT {COLUMNS} FROM sessions WHERE id = ? AND owner_id = ?"
 
 
-def session_from(row: tuple[Any, ...]) -> Session:
-    """The noun of a row of `COLUMNS`."""
-    archived, deleted, metadata = row[10:13]
+_metadata = msgspec.json.Decoder(dict[str, Any])
+
+
+def session_from(
+    row: tuple[Any, ...], *, on_damage: Callable[[str], None] | None = None
+) -> Session:
+    """The noun of a row of `COLUMNS`.
+
+    Metadata that is none raises msgspec.DecodeError, or becomes empty where `on_damage` is told of
+    the session.
+    """
+    archived, deleted, text = row[10:13]
+    try:
+        metadata = {} if text == "{}" else _metadata.decode(text)
+    except msgspec.DecodeError:
+        if on_damage is None:
+            raise
+        on_damage(row[0])
+        metadata = {}
     return Session(
         id=row[0],
         owner_id=row[1],
@@ -50,7 +72,7 @@ def session_from(row: tuple[Any, ...]) -> Session:
         pinned=bool(row[9]),
         archived_at=None if archived is None else from_ms(archived),
         deleted_at=None if deleted is None else from_ms(deleted),
-        metadata={} if metadata == "{}" else msgspec.json.decode(metadata),
+        metadata=metadata,
     )
 
 
@@ -122,10 +144,22 @@ def get(
     connection: apsw.Connection, owner_id: str, session_id: str, *, trashed: bool | None = False
 ) -> Session:
     """One session; `trashed` None takes it from the trash or not."""
-    row = connection.execute(_SELECT, (session_id, owner_id)).fetchone()
+    return session_from(_row(connection, owner_id, session_id, trashed))
+
+
+def _row(
+    connection: apsw.Connection, owner_id: str, session_id: str, trashed: bool | None
+) -> tuple[Any, ...]:
+    row: tuple[Any, ...] | None = connection.execute(_SELECT, (session_id, owner_id)).fetchone()
     if row is None or (trashed is not None and (row[11] is not None) is not trashed):
         raise SessionNotFound
-    return session_from(row)
+    return row
+
+
+def _moved(connection: apsw.Connection, owner_id: str, session_id: str) -> Session:
+    """A session that was moved, whatever its metadata is like."""
+    row = _row(connection, owner_id, session_id, None)
+    return session_from(row, on_damage=lambda _: None)
 
 
 def page(
@@ -135,8 +169,12 @@ def page(
     limit: int,
     cursor: str | None,
     query: str,
+    on_damage: Callable[[str], None],
 ) -> SessionPage:
-    """A keyset page; one more row than asked tells whether there is a next page."""
+    """A keyset page; one more row than asked tells whether there is a next page.
+
+    `on_damage` is called with the id of each session that comes without its metadata.
+    """
     conditions = ["owner_id = ?", _IN_STATE[state]]
     bindings: list[Any] = [owner_id]
     if cursor is not None:
@@ -150,7 +188,7 @@ def page(
         "ORDER BY last_activity DESC, id DESC LIMIT ?",
         (*bindings, limit + 1),
     ).fetchall()
-    sessions = tuple(map(session_from, rows[:limit]))
+    sessions = tuple(session_from(row, on_damage=on_damage) for row in rows[:limit])
     more = len(rows) > limit
     return SessionPage(
         sessions=sessions,
@@ -194,16 +232,16 @@ def mark_deleted(
     connection: apsw.Connection, owner_id: str, session_id: str, at: datetime | None
 ) -> Session:
     """Move a session to the trash (`at` set) or out of it (None)."""
-    get(connection, owner_id, session_id, trashed=at is None)
+    _row(connection, owner_id, session_id, at is None)
     connection.execute(
         "UPDATE sessions SET deleted_at = ? WHERE id = ?", (at and to_ms(at), session_id)
     )
-    return get(connection, owner_id, session_id, trashed=None)
+    return _moved(connection, owner_id, session_id)
 
 
 def purge(connection: apsw.Connection, owner_id: str, session_id: str) -> None:
     """Erase a session and everything that belongs to it; remember its id."""
-    get(connection, owner_id, session_id, trashed=None)
+    _row(connection, owner_id, session_id, None)
     connection.execute("DELETE FROM turns WHERE session_id = ?", (session_id,))
     connection.execute("DELETE FROM messages WHERE session_id = ?", (session_id,))
     connection.execute("DELETE FROM sessions WHERE id = ?", (session_id,))
@@ -241,7 +279,7 @@ def expire(
         connection.execute(
             f"UPDATE sessions SET {column} = ? WHERE id = ?", (to_ms(at), session_id)
         )
-    return tuple(get(connection, owner, session_id, trashed=None) for owner, session_id in rows)
+    return tuple(_moved(connection, owner, session_id) for owner, session_id in rows)
 
 
 def stats(connection: apsw.Connection, owner_id: str) -> StorageStats:
