@@ -37,7 +37,9 @@ async def insist(
 
     def complain(error: StorageError) -> None:
         on_trouble(error)
-        storage.refused(waiting, error)
+        if error.retryable:
+            # What is damaged is this one thing, and the storage works for all others.
+            storage.refused(waiting, error)
 
     try:
         for pause in chain(_PAUSES, repeat(_LONGEST_PAUSE)):
