@@ -1,8 +1,9 @@
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { asked, emptyStage, setStage } from '../../screens/stage';
+import { asked, emptyStage, now, setStage } from '../../screens/stage';
 import type { ConversationView } from '../conversation/view';
 import { useToasts } from '../ui/toasts';
+import type { Message } from '../wire/types';
 import { LostConversation } from './Lost';
 
 vi.mock('../features/chat/use-draft', () => import('../../screens/stage'));
@@ -56,6 +57,15 @@ describe('a conversation that is not there', () => {
     expect(heading()).toBe('This conversation was deleted');
     expect(screen.queryByText(/in another tab/)).toBeNull();
     expect(screen.getByText('Petrel')).toBeTruthy();
+  });
+
+  it('did exist if it was on screen until the line came back', () => {
+    const message: Message = {
+      id: 'm', seq: 1, parentSeq: 0, role: 'user', content: 'A name?', parts: [], timestamp: now,
+    };
+    draw({ error: notFound, items: [{ kind: 'message', key: 'm', message, retryTurnId: null }] });
+    expect(heading()).toBe('This conversation was deleted');
+    expect(screen.queryByRole('group')).toBeNull();
   });
 
   it('says why it can not be restored, and may be asked again', async () => {
