@@ -218,26 +218,43 @@ def test_the_database_is_named_by_flags_before_the_environment(
 
 
 @pytest.mark.parametrize(
-    "args",
+    ("words", "hint"),
     [
-        ["nope"],
-        ["sessions", "nope"],
-        ["sessions", "list", "--limit", "0"],
-        ["sessions", "list", "--state", "lost"],
-        ["sessions", "show"],
-        ["sessions", "export"],
-        ["sessions", "export", "--all", "s1"],
-        ["sessions", "export", "s1", "--state", "archived"],
-        ["sessions", "import", "missing.json"],
-        ["sessions", "import", "."],
+        ("nope", "No such command 'nope'"),
+        ("--nope", "No such option '--nope'"),
+        ("sessions nope", "No such command 'nope'"),
+        ("sessions list --limit 0", "'-n' / '--limit': 0 is not in the range x>=1"),
+        ("sessions list --limit few", "'-n' / '--limit': 'few' is not"),
+        ("sessions list --state lost", "'lost' is not one of 'active', 'archived', 'trash'"),
+        ("sessions list more", "unexpected extra argument (more)"),
+        ("sessions show", "Say which session, as in `cipher sessions show ID`; `cipher sessions l"),
+        ("sessions show s1 s2", "unexpected extra argument (s2)"),
+        ("sessions delete", "as in `cipher sessions delete ID`; `cipher sessions list` shows"),
+        ("sessions delete --purge s1", "say --yes"),
+        ("sessions restore", "as in `cipher sessions restore ID`"),
+        ("sessions export", "`cipher sessions export ID`, or `cipher sessions export --all -o ses"),
+        ("sessions export --all s1", "Name sessions or say --all, but not both."),
+        ("sessions export s1 --state archived", "as in `cipher sessions export --all --state arc"),
+        ("sessions export s1 -f yaml", "'yaml' is not one of 'json', 'jsonl', 'markdown'"),
+        ("sessions export s1 -o .", "File '.' is a directory"),
+        ("sessions import", "as in `cipher sessions import conversations.json`; `-` is standard"),
+        ("sessions import missing.json", "File 'missing.json' does not exist"),
+        ("sessions import .", "File '.' is a directory"),
+        ("serve more", "unexpected extra argument (more)"),
+        ("serve --nope", "No such option '--nope'"),
+        ("serve --port many", "API_PORT='many' is not allowed: it must be a whole number from 0"),
+        ("serve --log-level loud", "it must be debug, info, warning or error."),
     ],
 )
-def test_wrong_usage_ends_with_its_own_exit_code(
-    run: Run, stored: list[str], args: list[str]
+def test_wrong_usage_says_in_one_sentence_what_is_missing_or_wrong(
+    run: Run, stored: list[str], words: str, hint: str
 ) -> None:
-    result = run(*args)
+    result = run(*words.split())
     assert result.exit_code == 2
     assert result.stdout == ""
+    (sentence,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
+    assert hint in sentence
+    assert sentence == result.stderr.splitlines()[-1]
 
 
 def test_a_reader_that_goes_away_early_sees_no_traceback(run: Run, stored: list[str]) -> None:

@@ -1,8 +1,9 @@
 """The database that a command works on: found by the settings, opened beside a running server.
 
-Owns the flags that name it and the opening. Commands that only read open the file for reading: they
-make none, migrate none and need no free space; a file of an older version is refused with the way
-out. Only `import` may make a file that is not there yet.
+Owns the flags that name it, the opening, Ctrl-C, and what is said where an argument is missing.
+Commands that only read open the file for reading: they make none, migrate none and need no free
+space; a file of an older version is refused with the way out. Only `import` may make a file that is
+not there yet.
 """
 
 from __future__ import annotations
@@ -42,6 +43,21 @@ def database_flags(command: Command) -> Command:
         help="Name of the SQLite file. [STORAGE_DATABASE_NAME; default: cipher-sessions.db]",
     )
     return path(name(command))
+
+
+class Needed(click.Argument):
+    """An argument that must be there; where it is not, `hint` says what it is and an example."""
+
+    def __init__(self, *args: Any, hint: str, **attributes: Any) -> None:
+        super().__init__(*args, **{**attributes, "required": True})
+        self._hint = hint
+
+    def process_value(self, ctx: click.Context, value: Any) -> Any:
+        try:
+            return super().process_value(ctx, value)
+        except click.MissingParameter as error:
+            hint = self._hint.format(command=ctx.command_path)
+            raise click.MissingParameter(hint, ctx, self) from error
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -15,7 +15,7 @@ import click
 import msgspec
 
 from cipher.cli import NotThere, WrongUsage
-from cipher.cli.database import database_flags, opened, run
+from cipher.cli.database import Needed, database_flags, opened, run
 from cipher.cli.terminal import local_time, note, one_line, printable, table
 from cipher.cli.transfer import export_command, import_command
 from cipher.errors import SessionNotFound
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from cipher.storage.base import DatabaseBackend
 
 PAGE = 500
+_WHICH = "Say which session, as in `{command} ID`; `cipher sessions list` shows the ids."
 _SPEAKERS = {"user": "You", "assistant": "Assistant", "system": "System", "tool": "Tool"}
 
 
@@ -100,7 +101,7 @@ def list_command(
 
 
 @command.command("show")
-@click.argument("session_id", metavar="ID")
+@click.argument("session_id", metavar="ID", cls=Needed, hint=_WHICH)
 @click.option("-n", "--limit", type=click.IntRange(min=1), help="Only the last N messages.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object, for scripts.")
 @database_flags
@@ -127,7 +128,7 @@ def show_command(session_id: str, limit: int | None, as_json: bool, **where: Any
 
 
 @command.command("delete")
-@click.argument("session_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("session_ids", metavar="ID...", nargs=-1, cls=Needed, hint=_WHICH)
 @click.option("--purge", is_flag=True, help="Erase for good instead; takes from the trash too.")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask before erasing.")
 @database_flags
@@ -148,7 +149,7 @@ def delete_command(session_ids: tuple[str, ...], purge: bool, yes: bool, **where
 
 
 @command.command("restore")
-@click.argument("session_ids", metavar="ID...", nargs=-1, required=True)
+@click.argument("session_ids", metavar="ID...", nargs=-1, cls=Needed, hint=_WHICH)
 @database_flags
 def restore_command(session_ids: tuple[str, ...], **where: Any) -> None:
     """Take sessions out of the trash."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Literal, cast
 import click
 
 from cipher.cli import Failure, NotThere, WrongUsage
-from cipher.cli.database import database_flags, opened, run
+from cipher.cli.database import Needed, database_flags, opened, run
 from cipher.cli.terminal import note, one_line, progress
 from cipher.errors import CipherError, SessionNotFound
 from cipher.model import LOCAL_OWNER, SessionState
@@ -70,10 +70,17 @@ def export_command(
     **where: Any,
 ) -> None:
     """Write sessions out, all branches (json) or the one that is shown (jsonl, markdown)."""
-    if bool(session_ids) == everything:
-        raise WrongUsage("Say which sessions to export, or --all.")
+    if not session_ids and not everything:
+        raise WrongUsage(
+            "Say what to export: `cipher sessions export ID`, or `cipher sessions export --all -o "
+            "sessions.json`; `cipher sessions list` shows the ids."
+        )
+    if session_ids and everything:
+        raise WrongUsage("Name sessions or say --all, but not both.")
     if state and not everything:
-        raise WrongUsage("--state goes with --all.")
+        raise WrongUsage(
+            "--state goes with --all, as in `cipher sessions export --all --state archived`."
+        )
     states: tuple[SessionState, ...] = (state,) if state else ("active", "archived")
 
     async def export(sink: BinaryIO) -> int:
@@ -104,7 +111,8 @@ def export_command(
     "files",
     metavar="FILE...",
     nargs=-1,
-    required=True,
+    cls=Needed,
+    hint="Say what to import, as in `{command} conversations.json`; `-` is standard input.",
     type=click.Path(exists=True, dir_okay=False, readable=True, allow_dash=True),
 )
 @click.option("--json", "as_json", is_flag=True, help="Report as one JSON object, for scripts.")
