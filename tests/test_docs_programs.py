@@ -125,6 +125,19 @@ async def test_the_readme_follows_an_answer(tmp_path: Path, port: int) -> None:
             assert await rest_of(process) == "| a | b |"
 
 
+async def test_the_readmes_program_says_that_its_session_is_missing(
+    tmp_path: Path, port: int
+) -> None:
+    async with (
+        served(tmp_path, port, ScriptedModel("Hi.")),
+        program("README.md", port, tmp_path) as process,
+        asyncio.timeout(PATIENCE),
+    ):
+        _, complaint = await process.communicate()
+    assert process.returncode == 1
+    assert complaint.decode() == "There is no such session.\n"
+
+
 async def test_the_tutorials_client_survives_a_restart_in_mid_answer(
     tmp_path: Path, port: int
 ) -> None:
