@@ -63,6 +63,7 @@ export function ConversationPage(props: ConversationPageProps) {
         onOpenPanel={onOpenPanel}
         onNewChat={onNewChat}
       />
+      <ConnectionBanner />
       <div className={`flex min-h-0 flex-1 flex-col ${welcome ? 'justify-center-safe overflow-y-auto pb-[6vh]' : ''}`}>
         {welcome ? (
           <WelcomeHead now={now} />
@@ -113,7 +114,7 @@ const PageHead = memo(function PageHead(props: PageHeadProps) {
   const title = useTitle(route);
   const line = route.kind === 'session' ? 'border-line' : 'border-transparent';
   return (
-    <header className={`relative flex h-(--header-height) shrink-0 items-center gap-1 border-b px-2 ${line}`}>
+    <header className={`flex h-(--header-height) shrink-0 items-center gap-1 border-b px-2 ${line}`}>
       {!panelOpen && (
         <IconButton ref={opener} label="Open the session panel" onClick={onOpenPanel}>
           <PanelLeftOpen size={18} />
@@ -129,7 +130,6 @@ const PageHead = memo(function PageHead(props: PageHeadProps) {
           <SquarePen size={18} />
         </IconButton>
       )}
-      <ConnectionBanner />
     </header>
   );
 });

@@ -142,7 +142,9 @@ export class ChatEngine {
     this.reactions.lineChanged(this.socket.status);
   }
 
+  /** The browser says that it has no network: a line that seems to be up must prove it. */
   networkLost(): void {
+    if (this.socket.online) this.socket.wake();
     this.reactions.lineChanged(this.socket.status);
   }
 

@@ -5,8 +5,7 @@
  * older pages are put in above and growth happens below without shifting what is being read.
  * Owns scrolling; what a row looks like is `TranscriptRow`. Mounted anew for each session.
  */
-import { useCallback, useEffect, useLayoutEffect, useRef, useState } from 'react';
-import type { RefObject } from 'react';
+import { useCallback, useEffect, useRef, useState } from 'react';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import type { Virtualizer } from '@tanstack/react-virtual';
 import { ArrowDown } from 'lucide-react';
@@ -16,6 +15,7 @@ import { dayLabel, sameDay } from '../../ui/dates';
 import { OlderPages } from './OlderPages';
 import { TranscriptRow } from './TranscriptRow';
 import { useChatActions, useStoppingTurnId } from './use-chat';
+import { useKeepPlace } from './use-keep-place';
 import { itemText, itemTime } from './transcript-item';
 
 /** Within this distance of the end the reader counts as being there. */
@@ -57,19 +57,15 @@ interface TranscriptProps {
 export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscard }: TranscriptProps) {
   const { items } = view;
   const scroller = useRef<HTMLDivElement>(null);
+  const content = useRef<HTMLDivElement>(null);
   const latest = useRef(items);
   latest.current = items;
   const { askAgain } = useChatActions();
   const stoppingTurnId = useStoppingTurnId();
   const lineLost = useLineLost();
-  const atEnd = useRef(true);
   const [away, setAway] = useState(false);
 
-  const onChange = useCallback((list: Scroller) => {
-    const distance = list.getDistanceFromEnd();
-    if (list.isScrolling) atEnd.current = distance <= atEndPx;
-    setAway(distance > awayPx);
-  }, []);
+  const onChange = useCallback((list: Scroller) => setAway(list.getDistanceFromEnd() > awayPx), []);
 
   const list = useVirtualizer<HTMLDivElement, HTMLDivElement>({
     count: items.length,
@@ -87,7 +83,7 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
     onChange,
   });
 
-  useKeepEnd(scroller, atEnd);
+  useKeepPlace({ scroller, content, atEndPx, mostLiftPx: headPx - 8 });
   useGoToOwnMessage(items, list);
 
   const rows = list.getVirtualItems();
@@ -103,9 +99,11 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
         aria-label="Conversation"
         aria-busy={view.runningTurnId !== null}
         tabIndex={0}
+        // The list tells of a change only when other rows come into view, which within a long one none do.
+        onScroll={() => onChange(list)}
         className="h-full overflow-y-auto overscroll-contain outline-offset-[-2px] scroll-gutter [overflow-anchor:none]"
       >
-        <div className="relative" style={{ height: list.getTotalSize() }}>
+        <div ref={content} className="relative" style={{ height: list.getTotalSize() }}>
           <OlderPages
             heightPx={headPx}
             hasOlder={view.hasOlder}
@@ -167,22 +165,6 @@ function dayAfter(items: readonly TranscriptItem[], index: number, now: number):
 function firstDay(items: readonly TranscriptItem[], now: number): string | null {
   const at = items[0] && itemTime(items[0]);
   return at == null ? null : dayLabel(at, now);
-}
-
-/** Stays at the end when the window or the composer changes the height of the view. */
-function useKeepEnd(
-  scroller: RefObject<HTMLDivElement | null>,
-  atEnd: RefObject<boolean>,
-): void {
-  useLayoutEffect(() => {
-    const element = scroller.current;
-    if (!element) return;
-    const observer = new ResizeObserver(() => {
-      if (atEnd.current) element.scrollTop = element.scrollHeight;
-    });
-    observer.observe(element);
-    return () => observer.disconnect();
-  }, [scroller, atEnd]);
 }
 
 /** Whoever sends wants to see it: goes to the end when a send of one's own appears there. */

@@ -2,8 +2,8 @@
  * Says when the page and the server are out of step: what happened, what it means for what one
  * writes, and Retry now with the seconds until it happens by itself.
  *
- * Floats over the head of the conversation, so that it moves nothing, and stays silent for the first
- * two seconds, which is as long as most losses last. Trouble with storage is told at once.
+ * Stands above the conversation, where it covers nothing; the transcript sees to it that what is read
+ * stays where it is. Silent for as long as most losses last. Trouble with storage is told at once.
  */
 import { useEffect, useState } from 'react';
 import { CloudOff, DatabaseZap, RefreshCw } from 'lucide-react';
@@ -62,10 +62,10 @@ export function ConnectionBanner() {
   const shown = found && (connection.state === 'online' || lasting) ? found : null;
 
   return (
-    <div className="pointer-events-none absolute inset-x-0 top-full z-10 flex justify-center px-3 pt-2">
+    <div className={`flex shrink-0 justify-center px-3 ${shown ? 'py-2' : ''}`}>
       <div role="status" className="contents">
         {shown && (
-          <div className="pointer-events-auto flex max-w-[38rem] animate-rise items-center gap-3 rounded-medium border border-line bg-raised py-1 pr-1 pl-3 text-ui shadow-float">
+          <div className="flex max-w-[38rem] animate-rise items-center gap-3 rounded-medium border border-line bg-raised py-1 pr-1 pl-3 text-ui shadow-rest">
             {shown.kind === 'storage' ? (
               <DatabaseZap size={18} className="shrink-0 text-warn" />
             ) : (
