@@ -12,6 +12,7 @@ from collections import deque
 from datetime import datetime, timedelta
 from typing import Literal
 
+from cipher.errors import SessionExists
 from cipher.events import DeltaKind, utf16_length
 from cipher.model import (
     Answer,
@@ -27,6 +28,7 @@ from cipher.model import (
     utc_now,
 )
 from cipher.sessions.history import DatabaseHistoryProvider
+from cipher.sessions.transfer import export_session, read_session
 from cipher.storage.base import DatabaseBackend, Lease, OpenTurn
 
 StopReason = Literal["cancelled", "interrupted"]
@@ -161,6 +163,25 @@ class ConversationSession:
     async def log(self, *, after: int = 0, limit: int = 500) -> MessagePage:
         """A page of the whole log after a `seq`."""
         return await self._database.log(self.owner_id, self.id, after=after, limit=limit)
+
+    async def serialize(self) -> bytes:
+        """The whole conversation, all branches, as the JSON export that an import takes."""
+        pieces = export_session(self._database, self.owner_id, self.id)
+        return b"".join([piece async for piece in pieces])
+
+    @classmethod
+    async def deserialize(
+        cls, database: DatabaseBackend, owner_id: str, data: bytes
+    ) -> ConversationSession:
+        """Store what `serialize` gave, under the id that it had; on disk when this returns.
+
+        It belongs to `owner_id` then, and its log has a new epoch. Raises: SessionExists for an id
+        that is or was taken, BadRequest for other data.
+        """
+        stored = await asyncio.to_thread(read_session, data, owner_id)
+        if not await database.import_session(stored.session, stored.messages):
+            raise SessionExists
+        return cls(database, owner_id, stored.session.id)
 
     async def start_turn(self, lease: Lease) -> Turn | None:
         """Take the oldest waiting turn under a lease; None if there is none to take."""

@@ -10,6 +10,7 @@ Out, over any `DatabaseBackend`, for one owner:
 In, from any binary stream, whatever known format it holds:
 
     report = await import_stream(database, owner_id, io.BytesIO(body))      an `ImportReport`
+    read_session(data, owner_id)                    the one session of our own export, not stored
 
 An import never overwrites, never brings back what was deleted, and adds nothing the second time.
 It publishes no events: `report.sessions` names what was added, for whoever has a bus.
@@ -23,7 +24,13 @@ from cipher.sessions.transfer.export import (
     read_branch,
     session_ids,
 )
-from cipher.sessions.transfer.importer import Importer, ImportReport, Remark, import_stream
+from cipher.sessions.transfer.importer import (
+    Importer,
+    ImportReport,
+    Remark,
+    import_stream,
+    read_session,
+)
 
 __all__ = [
     "ImportReport",
@@ -35,5 +42,6 @@ __all__ = [
     "export_sessions",
     "import_stream",
     "read_branch",
+    "read_session",
     "session_ids",
 ]

@@ -98,6 +98,14 @@ async def import_stream(
     return importer.report()
 
 
+def read_session(data: bytes, owner_id: str) -> Stored:
+    """The one session of an export of ours, not stored. Raises: BadRequest."""
+    read = _attempt(partial(_only_session, data, owner_id))
+    if isinstance(read, str):
+        raise BadRequest(f"The session can not be read: {read}.")
+    return read
+
+
 class _Remarks:
     """Counts by reason, with a bound on reasons and on examples."""
 
@@ -313,6 +321,16 @@ def _next_batch(found: Iterator[_Found]) -> list[_Found]:
         if len(batch) >= BATCH_CONVERSATIONS or size >= BATCH_BYTES:
             break
     return batch
+
+
+def _only_session(data: bytes, owner_id: str) -> Stored:
+    value = _decode(data)
+    if not isinstance(value, dict) or value.get("format") != document.FORMAT:
+        refuse(f"not a {document.FORMAT} export")
+    sessions = document.sessions_of(value)
+    if len(sessions) != 1:
+        refuse("not an export of one session")
+    return document.convert_document(sessions[0], owner_id)
 
 
 def _decode(data: bytes) -> Any:
