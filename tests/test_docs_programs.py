@@ -125,6 +125,22 @@ async def test_the_readme_follows_an_answer(tmp_path: Path, port: int) -> None:
             assert await rest_of(process) == "| a | b |"
 
 
+async def test_the_readme_follows_its_own_answer_behind_one_that_still_runs(
+    tmp_path: Path, port: int
+) -> None:
+    gate = asyncio.Event()
+    model = ScriptedModel("First ", gate, "answer. ").then("| a | b |")
+    async with served(tmp_path, port, model):
+        for command in curls("README.md")[:2]:
+            await ask_as_curl(command, port)
+        async with program("README.md", port, tmp_path) as process:
+            assert process.stdout is not None
+            async with asyncio.timeout(PATIENCE):
+                assert await process.stdout.readexactly(6) == b"First "
+            gate.set()
+            assert await rest_of(process) == "answer. | a | b |"
+
+
 async def test_the_readmes_program_says_that_its_session_is_missing(
     tmp_path: Path, port: int
 ) -> None:
