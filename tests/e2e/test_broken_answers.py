@@ -1,5 +1,5 @@
-"""What the page does with answers that broke and with a line that is lost: nothing is hidden, nothing
-jumps, and everything can be asked again. Server, database file and browser are real."""
+"""What the page does with answers that broke and with a line that is lost: nothing is hidden,
+nothing jumps, and everything can be asked again. Server, database file and browser are real."""
 
 from __future__ import annotations
 

@@ -121,7 +121,7 @@ const PageHead = memo(function PageHead(props: PageHeadProps) {
         </IconButton>
       )}
       {route.kind !== 'welcome' && (
-        <h1 className={title ? 'min-w-0 flex-1 truncate px-2 text-ui font-medium' : 'sr-only'}>
+        <h1 dir="auto" className={title ? 'min-w-0 flex-1 truncate px-2 text-left text-ui font-medium' : 'sr-only'}>
           {title ?? 'Conversation'}
         </h1>
       )}

@@ -114,14 +114,14 @@ function drawItem(item: ListItem, live: boolean) {
 const ItemView = memo(function ItemView({ item, live }: { item: ListItem; live: boolean }) {
   if (item.checked === null) {
     return (
-      <li>
+      <li dir="auto">
         <Blocks blocks={item.blocks} live={live} />
       </li>
     );
   }
   const Box = item.checked ? SquareCheck : Square;
   return (
-    <li className="md-task">
+    <li dir="auto" className="md-task">
       <Box role="img" aria-label={item.checked ? 'Done' : 'To do'} className="md-box" size="1.05em" />
       <Blocks blocks={item.blocks} live={live} />
     </li>

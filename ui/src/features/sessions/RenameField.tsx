@@ -44,6 +44,7 @@ export function RenameField({ title, onDone }: RenameFieldProps) {
   return (
     <input
       ref={field}
+      dir="auto"
       aria-label="Title of the session"
       value={text}
       maxLength={maxLength}

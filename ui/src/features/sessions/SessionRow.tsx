@@ -65,7 +65,7 @@ export const SessionRow = memo(function SessionRow(props: SessionRowProps) {
         onDoubleClick={() => onRename(session.id)}
         className="flex h-full flex-col justify-center rounded-medium px-2 outline-offset-[-2px] group-focus-within:pr-10 group-hover:pr-10 touch:pr-12"
       >
-        <span title={session.title} className={`truncate text-ui ${current ? 'font-medium' : ''}`}>
+        <span dir="auto" title={session.title} className={`truncate text-left text-ui ${current ? 'font-medium' : ''}`}>
           {session.title || 'Untitled'}
         </span>
         <span className="flex items-center gap-2 text-note text-soft">
