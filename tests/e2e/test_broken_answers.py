@@ -60,7 +60,7 @@ async def test_a_running_answer_is_paused_without_a_line_and_a_stop_is_kept_for_
     moving = page.get_by_role("log").locator(".prose-live, .animate-breathe")
     await expect(moving).to_have_count(0)
     await page.get_by_role("button", name="Stop the answer").click()
-    await expect(answer(page)).to_contain_text("It is stopped when the connection is back.")
+    await expect(answer(page)).to_contain_text("Stops when the connection is back")
     assert [m.status for m in await server.stored(session_of(page))] == [None]
     line.mend()
     await expect(answer(page)).to_contain_text("Stopped. What arrived is kept.")

@@ -87,7 +87,7 @@ function Paused({ stopping }: { stopping: boolean }) {
   return (
     <p className="flex items-center gap-2 text-ui text-soft">
       <CloudOff size={15} className="shrink-0" />
-      {stopping ? 'Paused: no connection. It is stopped when the connection is back.' : 'Paused: no connection'}
+      {stopping ? 'Stops when the connection is back' : 'Paused: no connection'}
     </p>
   );
 }

@@ -114,7 +114,7 @@ describe('the composer', () => {
     fireEvent.click(button('Stop the answer'));
     expect(asked('cancel')).toEqual([[]]);
     act(() => setStage({ connection: { ...useStage.getState().connection, state: 'reconnecting' } }));
-    await screen.findByText('The answer is stopped when the connection is back.');
+    await screen.findByText('Stops when the connection is back.');
   });
 
   it('is not disabled while there is no connection', () => {

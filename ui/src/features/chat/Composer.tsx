@@ -157,7 +157,7 @@ interface Situation {
 
 /** What is worth saying under the field just now. */
 function noteOn({ running, stopping, lineLost, sendable }: Situation): string | null {
-  if (stopping) return lineLost ? 'The answer is stopped when the connection is back.' : 'Stopping…';
+  if (stopping) return lineLost ? 'Stops when the connection is back.' : 'Stopping…';
   return running && sendable ? 'Sent when the answer ends.' : null;
 }
 

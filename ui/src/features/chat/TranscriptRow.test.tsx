@@ -71,7 +71,7 @@ describe('a row of the transcript', () => {
     expect(screen.getByText('Paused: no connection')).toBeTruthy();
     expect(container.querySelector('.prose-live, .animate-breathe')).toBeNull();
     rerender(<Row item={live({ text: 'Half of an' })} paused stopping />);
-    expect(screen.getByText(/It is stopped when the connection is back/)).toBeTruthy();
+    expect(screen.getByText('Stops when the connection is back')).toBeTruthy();
     rerender(<Row item={live({ phase: 'waiting', reasoning: 'Hm.' })} paused />);
     expect(container.querySelector('.animate-breathe')).toBeNull();
     rerender(<Row item={live({ text: 'Half of an answer' })} />);

@@ -65,13 +65,15 @@ export function ConnectionBanner() {
     <div className={`flex shrink-0 justify-center px-3 ${shown ? 'py-2' : ''}`}>
       <div role="status" className="contents">
         {shown && (
-          <div className="flex max-w-[38rem] animate-rise items-center gap-3 rounded-medium border border-line bg-raised py-1 pr-1 pl-3 text-ui shadow-rest">
-            {shown.kind === 'storage' ? (
-              <DatabaseZap size={18} className="shrink-0 text-warn" />
-            ) : (
-              <CloudOff size={18} className="shrink-0 text-warn" />
-            )}
-            <span className="py-2 pr-2">{shown.text}</span>
+          <div className="flex max-w-[38rem] animate-rise flex-wrap items-center justify-end gap-x-3 rounded-medium border border-line bg-raised py-1 pr-1 pl-3 text-ui shadow-rest">
+            <span className="flex min-w-0 flex-1 basis-52 items-center gap-3 py-2 pr-2">
+              {shown.kind === 'storage' ? (
+                <DatabaseZap size={18} className="shrink-0 text-warn" />
+              ) : (
+                <CloudOff size={18} className="shrink-0 text-warn" />
+              )}
+              <span>{shown.text}</span>
+            </span>
             {shown.retry && (
               <Button look="accent" onClick={connection.retryNow} icon={<RefreshCw size={15} />}>
                 Retry now
