@@ -45,6 +45,7 @@ from cipher.model import (
     StorageStats,
     Turn,
     is_identifier,
+    title_from,
     to_ms,
 )
 
@@ -299,3 +300,18 @@ def decode_cursor(cursor: str) -> tuple[int, str]:
     if abs(place[0]) > _LAST_MILLISECOND:
         raise BadRequest(_NOT_A_CURSOR)
     return place
+
+
+def grown(session: Session, message: Message, *, leaf: bool) -> Session:
+    """The session once a message was stored at its head; `leaf` makes it the tip of the branch."""
+    title = session.title
+    if not title and message.role == "user":
+        title = title_from(message.content)
+    return msgspec.structs.replace(
+        session,
+        title=title,
+        head_seq=message.seq,
+        leaf_seq=message.seq if leaf else session.leaf_seq,
+        message_count=session.message_count + 1,
+        last_activity=max(session.last_activity, message.timestamp),
+    )

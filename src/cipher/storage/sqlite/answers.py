@@ -8,6 +8,7 @@ import msgspec
 from cipher.errors import TurnNotFound
 from cipher.model import Answer, Appended, Finished, Message, Session, to_ms
 from cipher.storage.base import Lease
+from cipher.storage.rows import turn_from
 from cipher.storage.sqlite import messages, sessions, turns
 
 
@@ -78,7 +79,7 @@ def retry(
     """Open the next attempt beside the last answer; see `DatabaseBackend`."""
     session = sessions.get(connection, owner_id, session_id)
     *_, answer_seq = row = turns.row_of(connection, session_id, turn_id)
-    turn = turns.turn_from(row)
+    turn = turn_from(row)
     message = messages.get(connection, session_id, turn.user_seq)
     if turn.status in ("queued", "running"):
         return Appended(message=message, session=session, turn=turn, duplicate=True)

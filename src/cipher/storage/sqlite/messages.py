@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import apsw
 import msgspec
@@ -14,58 +13,22 @@ import msgspec
 from cipher.errors import BadRequest, IdempotencyConflict, MessageNotFound
 from cipher.model import (
     Appended,
-    Failure,
     Message,
     MessagePage,
     NewMessage,
-    Part,
     Session,
     Turn,
-    Usage,
-    from_ms,
-    title_from,
     to_ms,
 )
-from cipher.storage.base import OpenTurn
+from cipher.storage.base import OpenTurn, grown
+from cipher.storage.rows import MESSAGE, message_from, row_of_message
 from cipher.storage.sqlite import sessions, turns
 
-COLUMNS = (
-    "seq, parent_seq, id, client_msg_id, turn_id, attempt, role, status, message_data, timestamp"
-)
 _INSERT = (
-    f"INSERT INTO messages ({COLUMNS}, session_id, owner_id) "
+    f"INSERT INTO messages ({MESSAGE}, session_id, owner_id) "
     "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
     "ON CONFLICT (owner_id, session_id, client_msg_id) WHERE client_msg_id IS NOT NULL DO NOTHING"
 )
-
-
-class _Data(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    parts: tuple[Part, ...] = ()
-    usage: Usage | None = None
-    error: Failure | None = None
-
-
-_encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(_Data)
-
-
-def message_from(row: tuple[Any, ...]) -> Message:
-    """The noun of a row of `COLUMNS`."""
-    data = _decoder.decode(row[8])
-    return Message(
-        seq=row[0],
-        parent_seq=row[1],
-        id=row[2],
-        client_msg_id=row[3],
-        turn_id=row[4],
-        attempt=row[5],
-        role=row[6],
-        status=row[7],
-        parts=data.parts,
-        usage=data.usage,
-        error=data.error,
-        timestamp=from_ms(row[9]),
-    )
 
 
 def store(connection: apsw.Connection, session: Session, message: Message) -> bool:
@@ -73,24 +36,7 @@ def store(connection: apsw.Connection, session: Session, message: Message) -> bo
 
     False, and nothing is written, if the session has a message of the same `client_msg_id`.
     """
-    data = _encoder.encode(_Data(message.parts, message.usage, message.error)).decode()
-    connection.execute(
-        _INSERT,
-        (
-            message.seq,
-            message.parent_seq,
-            message.id,
-            message.client_msg_id,
-            message.turn_id,
-            message.attempt,
-            message.role,
-            message.status,
-            data,
-            to_ms(message.timestamp),
-            session.id,
-            session.owner_id,
-        ),
-    )
+    connection.execute(_INSERT, (*row_of_message(message), session.id, session.owner_id))
     return connection.changes() == 1
 
 
@@ -126,7 +72,7 @@ def append(
 def _sent_before(connection: apsw.Connection, session: Session, new: NewMessage) -> Appended:
     """What the first sending of a message brought. Raises: MessageNotFound, IdempotencyConflict."""
     row = connection.execute(
-        f"SELECT {COLUMNS} FROM messages "
+        f"SELECT {MESSAGE} FROM messages "
         "WHERE owner_id = ? AND session_id = ? AND client_msg_id = ?",
         (session.owner_id, session.id, new.client_msg_id),
     ).fetchone()
@@ -143,17 +89,7 @@ def advance(
     connection: apsw.Connection, session: Session, message: Message, *, leaf: bool
 ) -> Session:
     """Count a message that was stored at the head; `leaf` makes it the tip of the branch."""
-    title = session.title
-    if not title and message.role == "user":
-        title = title_from(message.content)
-    moved = msgspec.structs.replace(
-        session,
-        title=title,
-        head_seq=message.seq,
-        leaf_seq=message.seq if leaf else session.leaf_seq,
-        message_count=session.message_count + 1,
-        last_activity=max(session.last_activity, message.timestamp),
-    )
+    moved = grown(session, message, leaf=leaf)
     connection.execute(
         "UPDATE sessions SET title = ?, head_seq = ?, leaf_seq = ?, message_count = ?, "
         "last_activity = ? WHERE id = ?",
@@ -172,7 +108,7 @@ def advance(
 def get(connection: apsw.Connection, session_id: str, seq: int) -> Message:
     """The message at a `seq`. Raises: MessageNotFound."""
     row = connection.execute(
-        f"SELECT {COLUMNS} FROM messages WHERE session_id = ? AND seq = ?", (session_id, seq)
+        f"SELECT {MESSAGE} FROM messages WHERE session_id = ? AND seq = ?", (session_id, seq)
     ).fetchone()
     if row is None:
         raise MessageNotFound
@@ -182,7 +118,7 @@ def get(connection: apsw.Connection, session_id: str, seq: int) -> Message:
 def answer_of(connection: apsw.Connection, turn: Turn, attempt: int) -> Message:
     """The message that ended an attempt of a turn. Raises: MessageNotFound."""
     row = connection.execute(
-        f"SELECT {COLUMNS} FROM messages "
+        f"SELECT {MESSAGE} FROM messages "
         "WHERE session_id = ? AND seq > ? AND turn_id = ? AND attempt = ?",
         (turn.session_id, turn.user_seq, turn.id, attempt),
     ).fetchone()
@@ -208,7 +144,7 @@ def branch(
     found: list[Message] = []
     while wanted and len(found) < limit:
         run = connection.execute(
-            f"SELECT {COLUMNS} FROM messages WHERE session_id = ? AND seq <= ? "
+            f"SELECT {MESSAGE} FROM messages WHERE session_id = ? AND seq <= ? "
             "ORDER BY seq DESC LIMIT ?",
             (session_id, wanted, limit - len(found)),
         )
@@ -231,7 +167,7 @@ def log(
     """The rows after a `seq`, all branches."""
     session = sessions.get(connection, owner_id, session_id)
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
+        f"SELECT {MESSAGE} FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
         (session_id, min(after, session.head_seq), limit),
     )
     found = tuple(map(message_from, rows))

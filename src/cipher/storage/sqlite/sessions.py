@@ -14,66 +14,32 @@ from typing import Any, Literal
 import apsw
 import msgspec
 
-from cipher.errors import BadRequest, MessageNotFound, SessionExists, SessionNotFound
+from cipher.errors import MessageNotFound, SessionExists, SessionNotFound
 from cipher.model import (
     Session,
     SessionPage,
     SessionPatch,
     SessionState,
     StorageStats,
-    from_ms,
     new_id,
     to_ms,
 )
 from cipher.storage.base import decode_cursor, encode_cursor
-
-COLUMNS = (
-    "id, owner_id, title, created_at, last_activity, message_count, epoch, head_seq, leaf_seq, "
-    "pinned, archived_at, deleted_at, metadata"
+from cipher.storage.rows import (
+    SESSION,
+    although_damaged,
+    encode_metadata,
+    row_of_session,
+    session_from,
 )
+
 _IN_STATE = {
     "active": "deleted_at IS NULL AND archived_at IS NULL",
     "archived": "deleted_at IS NULL AND archived_at IS NOT NULL",
     "trash": "deleted_at IS NOT NULL",
 }
-_INSERT = f"INSERT INTO sessions ({COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_SELECT = f"SELECT {COLUMNS} FROM sessions WHERE id = ? AND owner_id = ?"
-
-
-_metadata = msgspec.json.Decoder(dict[str, Any])
-
-
-def session_from(
-    row: tuple[Any, ...], *, on_damage: Callable[[str], None] | None = None
-) -> Session:
-    """The noun of a row of `COLUMNS`.
-
-    Metadata that is none raises msgspec.DecodeError, or becomes empty where `on_damage` is told of
-    the session.
-    """
-    archived, deleted, text = row[10:13]
-    try:
-        metadata = {} if text == "{}" else _metadata.decode(text)
-    except msgspec.DecodeError:
-        if on_damage is None:
-            raise
-        on_damage(row[0])
-        metadata = {}
-    return Session(
-        id=row[0],
-        owner_id=row[1],
-        title=row[2],
-        created_at=from_ms(row[3]),
-        last_activity=from_ms(row[4]),
-        message_count=row[5],
-        epoch=row[6],
-        head_seq=row[7],
-        leaf_seq=row[8],
-        pinned=bool(row[9]),
-        archived_at=None if archived is None else from_ms(archived),
-        deleted_at=None if deleted is None else from_ms(deleted),
-        metadata=metadata,
-    )
+_INSERT = f"INSERT INTO sessions ({SESSION}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SELECT = f"SELECT {SESSION} FROM sessions WHERE id = ? AND owner_id = ?"
 
 
 def create(
@@ -111,33 +77,8 @@ def insert(connection: apsw.Connection, session: Session) -> bool:
     ).get
     if taken:
         return False
-    connection.execute(
-        _INSERT,
-        (
-            session.id,
-            session.owner_id,
-            session.title,
-            to_ms(session.created_at),
-            to_ms(session.last_activity),
-            session.message_count,
-            session.epoch,
-            session.head_seq,
-            session.leaf_seq,
-            int(session.pinned),
-            session.archived_at and to_ms(session.archived_at),
-            session.deleted_at and to_ms(session.deleted_at),
-            encode_metadata(session.metadata),
-        ),
-    )
+    connection.execute(_INSERT, row_of_session(session))
     return True
-
-
-def encode_metadata(metadata: dict[str, Any]) -> str:
-    """The JSON text of a session's metadata. Raises: BadRequest."""
-    try:
-        return msgspec.json.encode(metadata).decode()
-    except (TypeError, ValueError, RecursionError) as error:
-        raise BadRequest("The metadata can not be kept as JSON.") from error
 
 
 def get(
@@ -154,12 +95,6 @@ def _row(
     if row is None or (trashed is not None and (row[11] is not None) is not trashed):
         raise SessionNotFound
     return row
-
-
-def _moved(connection: apsw.Connection, owner_id: str, session_id: str) -> Session:
-    """A session that was moved, whatever its metadata is like."""
-    row = _row(connection, owner_id, session_id, None)
-    return session_from(row, on_damage=lambda _: None)
 
 
 def page(
@@ -184,7 +119,7 @@ def page(
         conditions.append("instr(casefold(title), ?) > 0")
         bindings.append(query.casefold())
     rows: list[tuple[Any, ...]] = connection.execute(
-        f"SELECT {COLUMNS} FROM sessions WHERE {' AND '.join(conditions)} "
+        f"SELECT {SESSION} FROM sessions WHERE {' AND '.join(conditions)} "
         "ORDER BY last_activity DESC, id DESC LIMIT ?",
         (*bindings, limit + 1),
     ).fetchall()
@@ -236,7 +171,7 @@ def mark_deleted(
     connection.execute(
         "UPDATE sessions SET deleted_at = ? WHERE id = ?", (at and to_ms(at), session_id)
     )
-    return _moved(connection, owner_id, session_id)
+    return although_damaged(_row(connection, owner_id, session_id, None))
 
 
 def purge(connection: apsw.Connection, owner_id: str, session_id: str) -> None:
@@ -279,7 +214,9 @@ def expire(
         connection.execute(
             f"UPDATE sessions SET {column} = ? WHERE id = ?", (to_ms(at), session_id)
         )
-    return tuple(_moved(connection, owner, session_id) for owner, session_id in rows)
+    return tuple(
+        although_damaged(_row(connection, owner, session_id, None)) for owner, session_id in rows
+    )
 
 
 def stats(connection: apsw.Connection, owner_id: str) -> StorageStats:

@@ -14,10 +14,10 @@ from typing import Any
 import apsw
 
 from cipher.errors import SessionBusy, TurnNotFound
-from cipher.model import Session, Turn, TurnStatus, from_ms, to_ms
+from cipher.model import Session, Turn, TurnStatus, to_ms
 from cipher.storage.base import Lease, OpenTurn, OwnedTurn
+from cipher.storage.rows import TURN, turn_from
 
-COLUMNS = "id, session_id, user_seq, attempt, status, partial, lease_owner, lease_until, answer_seq"
 # Running if the session has no unfinished turn, else queued behind them.
 _OPEN = (
     "INSERT INTO turns (id, session_id, owner_id, user_seq, position, attempt, status, "
@@ -28,22 +28,8 @@ _OPEN = (
 )
 
 
-def turn_from(row: tuple[Any, ...]) -> Turn:
-    """The noun of a row of `COLUMNS`."""
-    return Turn(
-        id=row[0],
-        session_id=row[1],
-        user_seq=row[2],
-        attempt=row[3],
-        status=row[4],
-        partial=row[5],
-        lease_owner=row[6],
-        lease_until=None if row[7] is None else from_ms(row[7]),
-    )
-
-
 def row_of(connection: apsw.Connection, session_id: str, turn_id: str) -> tuple[Any, ...]:
-    """The row of `COLUMNS` of a turn. Raises: TurnNotFound."""
+    """The row of `TURN` of a turn. Raises: TurnNotFound."""
     row = _row(connection, session_id, turn_id)
     if row is None:
         raise TurnNotFound
@@ -63,7 +49,7 @@ def find(connection: apsw.Connection, session_id: str, turn_id: str) -> Turn | N
 
 def _row(connection: apsw.Connection, session_id: str, turn_id: str) -> tuple[Any, ...] | None:
     row: tuple[Any, ...] | None = connection.execute(
-        f"SELECT {COLUMNS} FROM turns WHERE session_id = ? AND id = ?", (session_id, turn_id)
+        f"SELECT {TURN} FROM turns WHERE session_id = ? AND id = ?", (session_id, turn_id)
     ).fetchone()
     return row
 
@@ -71,7 +57,7 @@ def _row(connection: apsw.Connection, session_id: str, turn_id: str) -> tuple[An
 def unfinished(connection: apsw.Connection, session_id: str) -> tuple[Turn, ...]:
     """The turns of a session that are queued or running, in the order they run."""
     rows = connection.execute(
-        f"SELECT {COLUMNS} FROM turns WHERE session_id = ? "
+        f"SELECT {TURN} FROM turns WHERE session_id = ? "
         "AND status IN ('queued', 'running') ORDER BY position",
         (session_id,),
     )
@@ -158,7 +144,7 @@ def all_unfinished(
     """Unfinished turns of all owners in the order they run; see `DatabaseBackend`."""
     condition = "" if lease_before is None else " AND status = 'running' AND lease_until < ?"
     rows: Iterable[tuple[Any, ...]] = connection.execute(
-        f"SELECT owner_id, {COLUMNS} FROM turns WHERE status IN ('queued', 'running'){condition} "
+        f"SELECT owner_id, {TURN} FROM turns WHERE status IN ('queued', 'running'){condition} "
         "ORDER BY session_id, position",
         () if lease_before is None else (to_ms(lease_before),),
     )
