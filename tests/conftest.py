@@ -1,9 +1,10 @@
 """What every test may rely on: a browser if there is one, and no silent skips in CI.
 
-Owns the `chromium` fixture and the rule that, where `CI` is `true`, a skipped test marked `backend`
-or `browser` (and a test module that skips itself whole) fails with the reason of the skip.
-Generated tests draw the same examples every time and have no deadline, so that neither luck nor a
-busy machine fails one. Fixtures of one room live in the `conftest.py` of that room's folder.
+Owns the `chromium` and `postgres` fixtures and the rule that, where `CI` is `true`, a skipped test
+marked `backend` or `browser` (and a test module that skips itself whole) fails with the reason of
+the skip. Generated tests draw the same examples every time and have no deadline, so that neither
+luck nor a busy machine fails one. Fixtures of one room live in the `conftest.py` of that room's
+folder.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import settings
 
 from chromium import ADVICE, find_chromium
+from tests.postgres import PostgresServer, shared_server
 
 # Here, before any test module imports them: assertions in them explain themselves then.
 pytest.register_assert_rewrite(
@@ -48,6 +50,14 @@ def chromium() -> str:
     if path is None:
         pytest.skip(ADVICE)
     return path
+
+
+@pytest.fixture
+def postgres() -> PostgresServer:
+    """A server whose tables are empty; tests that stop it start one of their own."""
+    server = shared_server()
+    server.empty()
+    return server
 
 
 @pytest.hookimpl(wrapper=True)

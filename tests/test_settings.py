@@ -91,7 +91,7 @@ def test_an_empty_variable_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
         ("session_ttl", "1" + "0" * 18, "a whole number from 1000 to 3153600000000."),
         ("session_ttl_action", "forget", "evict, archive or delete."),
         ("session_persistence_enabled", "maybe", "true or false."),
-        ("storage_database_type", "oracle", "sqlite or in-memory."),
+        ("storage_database_type", "oracle", "sqlite, postgres or in-memory."),
         ("storage_database_name", "../x", "a bare file name without a folder."),
         ("storage_database_name", "..", "a bare file name without a folder."),
         ("log_level", "loud", "debug, info, warning or error."),
@@ -140,3 +140,17 @@ def test_names_are_read_in_any_case(place: Path, monkeypatch: pytest.MonkeyPatch
     (place / "cipher.toml").write_text("LOG_LEVEL = 'DEBUG'")
     monkeypatch.setenv("api_port", "5")
     assert (load_settings().log_level, load_settings().api_port) == ("debug", 5)
+
+
+def test_postgresql_needs_a_url_which_is_never_shown() -> None:
+    needed = "STORAGE_DATABASE_TYPE=postgres needs a STORAGE_DATABASE_URL."
+    assert complaint(storage_database_type="postgres") == needed
+    refused = complaint(storage_database_url="mysql://ada:secret@host/db")
+    assert refused == (
+        "STORAGE_DATABASE_URL=(hidden) is not allowed: it must be a URL that begins with "
+        "postgresql://."
+    )
+    url = "postgresql://ada:secret@host/db"
+    settings = load_settings(storage_database_type="postgres", storage_database_url=url)
+    assert settings.storage_database_url.get_secret_value() == url
+    assert "secret" not in repr(settings)

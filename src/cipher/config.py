@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, Self, get_args
 
 from annotated_types import Ge, Le, MaxLen
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -23,7 +23,7 @@ from pydantic_settings import (
 
 from cipher.errors import SettingsError
 
-DatabaseType = Literal["sqlite", "in-memory"]
+DatabaseType = Literal["sqlite", "postgres", "in-memory"]
 TtlAction = Literal["evict", "archive", "delete"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
@@ -49,6 +49,11 @@ class Settings(BaseSettings):
     )
     storage_database_name: str = Field(
         "cipher-sessions.db", description="Bare file name of the SQLite database."
+    )
+    storage_database_url: SecretStr = Field(
+        SecretStr(""),
+        description="PostgreSQL's URL, as libpq takes it "
+        "(`postgresql://user:password@host/database?sslmode=verify-full`).",
     )
     session_max_sessions: int = Field(
         100, ge=1, le=1_000_000, description="Sessions held in memory; stored ones are unlimited."
@@ -99,6 +104,13 @@ class Settings(BaseSettings):
             raise ValueError(allowed("storage_database_name"))
         return name
 
+    @field_validator("storage_database_url")
+    @classmethod
+    def _postgres_url(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("postgresql://", "postgres://")):
+            raise ValueError(allowed("storage_database_url"))
+        return url
+
     @field_validator("api_host")
     @classmethod
     def _host(cls, host: str) -> str:
@@ -117,6 +129,12 @@ class Settings(BaseSettings):
     @classmethod
     def _home_expanded(cls, path: Path) -> Path:
         return path.expanduser()
+
+    @model_validator(mode="after")
+    def _url_of_postgres(self) -> Self:
+        if self.storage_database_type == "postgres" and not self.storage_database_url:
+            raise ValueError("STORAGE_DATABASE_TYPE=postgres needs a STORAGE_DATABASE_URL.")
+        return self
 
     @property
     def database_file(self) -> Path:
@@ -185,13 +203,17 @@ def allowed(name: str) -> str:
 _ALLOWED = {
     "storage_database_path": "the path of a folder",
     "storage_database_name": "a bare file name without a folder",
+    "storage_database_url": "a URL that begins with postgresql://",
     "api_host": "a host name or an IP address",
     "api_allowed_hosts": "host names separated by commas",
 }
 
 
 def _complaint(item: Any) -> str:
+    if not item["loc"]:  # about several settings at once
+        return str(item["ctx"]["error"])
     field = str(item["loc"][0])
     name = field.upper()
-    shown = "(hidden)" if "KEY" in name or "TOKEN" in name else repr(item["input"])
+    secret = Settings.model_fields[field].annotation is SecretStr
+    shown = "(hidden)" if secret else repr(item["input"])
     return f"{name}={shown} is not allowed: it must be {allowed(field)}."

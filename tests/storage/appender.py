@@ -1,8 +1,8 @@
-"""A process that converses with a SQLite file and says on standard output what was acknowledged.
+"""A process that converses with a database and says on standard output what was acknowledged.
 
-Run as `python appender.py FILE PREFIX COUNT`: four callers together append COUNT questions to the
-session `s` and end each one's turn. One line for each acknowledged verb: `asked KEY` or
-`answered KEY`, written only after the verb returned.
+Run as `python appender.py PLACE PREFIX COUNT`, the place a SQLite file or PostgreSQL's URL: four
+callers together append COUNT questions to the session `s` and end each one's turn. One line for
+each acknowledged verb: `asked KEY` or `answered KEY`, written only after the verb returned.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import sys
 from pathlib import Path
 
 from cipher.model import LOCAL_OWNER, Answer, NewMessage, new_id, text_parts, utc_now
-from cipher.storage.base import Lease, OpenTurn
+from cipher.storage.base import DatabaseBackend, Lease, OpenTurn
+from cipher.storage.postgres import PostgresDatabase
 from cipher.storage.sqlite import SqliteDatabase
 
 CALLERS = 4
 
 
-async def converse(database: SqliteDatabase, keys: list[str]) -> None:
+async def converse(database: DatabaseBackend, keys: list[str]) -> None:
     for key in keys:
         new = NewMessage(
             id=new_id(),
@@ -45,8 +46,10 @@ def acknowledge(what: str, key: str) -> None:
     os.write(1, f"{what} {key}\n".encode())
 
 
-async def main(path: Path, prefix: str, count: int) -> None:
-    database = SqliteDatabase(path)
+async def main(place: str, prefix: str, count: int) -> None:
+    database: DatabaseBackend = SqliteDatabase(Path(place))
+    if place.startswith("postgresql:"):
+        database = PostgresDatabase(place)
     await database.open()
     keys = [f"{prefix}-{n}" for n in range(count)]
     await asyncio.gather(*(converse(database, keys[n::CALLERS]) for n in range(CALLERS)))
@@ -54,4 +57,4 @@ async def main(path: Path, prefix: str, count: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])))
+    asyncio.run(main(sys.argv[1], sys.argv[2], int(sys.argv[3])))

@@ -11,7 +11,9 @@ from hypothesis import HealthCheck, settings
 from hypothesis.stateful import rule
 
 from cipher.storage.base import DatabaseBackend
+from cipher.storage.postgres import PostgresDatabase
 from cipher.storage.sqlite import SqliteDatabase
+from tests.postgres import shared_server
 from tests.storage.comparison import Comparison
 
 pytestmark = [pytest.mark.backend, pytest.mark.timeout(180)]
@@ -42,3 +44,21 @@ class SqliteComparison(Comparison):
 
 TestSqlite = SqliteComparison.TestCase
 TestSqlite.settings = BOUNDED
+
+
+class PostgresComparison(Comparison):
+    """PostgreSQL, to which the connections may be closed and opened again at any step."""
+
+    def new_backend(self) -> DatabaseBackend:
+        server = shared_server()
+        server.empty()
+        return PostgresDatabase(server.url)
+
+    @rule()
+    def reopen(self) -> None:
+        self.run(self.subject.close())
+        self.run(self.subject.open())
+
+
+TestPostgres = PostgresComparison.TestCase
+TestPostgres.settings = BOUNDED

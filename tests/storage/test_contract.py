@@ -9,7 +9,9 @@ import pytest
 
 from cipher.storage.base import DatabaseBackend
 from cipher.storage.memory import MemoryDatabase
+from cipher.storage.postgres import PostgresDatabase
 from cipher.storage.sqlite import SqliteDatabase
+from tests.postgres import PostgresServer
 from tests.storage.contract import StorageContract
 
 pytestmark = pytest.mark.backend
@@ -32,6 +34,17 @@ class TestSqlite(StorageContract):
     @pytest.fixture
     async def database(self, tmp_path: Path) -> AsyncIterator[DatabaseBackend]:
         backend = SqliteDatabase(tmp_path / "sessions.db")
+        await backend.open()
+        yield backend
+        await backend.close()
+
+
+class TestPostgres(StorageContract):
+    """In a database that each test finds empty."""
+
+    @pytest.fixture
+    async def database(self, postgres: PostgresServer) -> AsyncIterator[DatabaseBackend]:
+        backend = PostgresDatabase(postgres.url)
         await backend.open()
         yield backend
         await backend.close()

@@ -29,17 +29,18 @@ JSON = dict[str, Any]
 
 
 class Client:
-    """One socket; every wait ends after `PATIENCE` at the latest."""
+    """One socket; every wait for a frame ends after `patience` seconds at the latest."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self.connection = connection
+        self.patience = PATIENCE
 
     async def send(self, type_: str, payload: JSON | None = None, **more: Any) -> None:
         frame = {"type": type_, **more} | ({} if payload is None else {"payload": payload})
         await self.connection.send(json.dumps(frame))
 
     async def next(self) -> JSON:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(self.patience):
             text = await self.connection.recv()
         assert isinstance(text, str)
         frame: JSON = json.loads(text)

@@ -28,6 +28,20 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def database_flags(command: Command) -> Command:
     """Give a command the flags that say where the database is, as `where`."""
+    kind = click.option(
+        "--database-type",
+        "--storage-database-type",
+        "database_type",
+        metavar="sqlite|postgres",
+        help="Where conversations are kept. [STORAGE_DATABASE_TYPE; default: sqlite]",
+    )
+    url = click.option(
+        "--database-url",
+        "--storage-database-url",
+        "database_url",
+        metavar="URL",
+        help="PostgreSQL's URL. [STORAGE_DATABASE_URL]",
+    )
     path = click.option(
         "--database-path",
         "--storage-database-path",
@@ -42,7 +56,7 @@ def database_flags(command: Command) -> Command:
         metavar="NAME",
         help="Name of the SQLite file. [STORAGE_DATABASE_NAME; default: cipher-sessions.db]",
     )
-    return path(name(command))
+    return kind(path(name(url(command))))
 
 
 class Needed(click.Argument):
@@ -100,21 +114,22 @@ async def opened(
     from cipher.config import load_settings
     from cipher.storage.manager import StorageManager
 
-    settings = load_settings(
-        storage_database_path=where["database_path"], storage_database_name=where["database_name"]
-    )
+    settings = load_settings(**{f"storage_{name}": value for name, value in where.items()})
     if settings.storage_database_type == "in-memory" or not settings.session_persistence_enabled:
         raise Failure("The settings keep sessions in the server's memory only; none is stored.")
-    file = settings.database_file
-    if not make and not file.exists():
-        raise NotThere(f"There is no database at {file} yet.")
-    if read_only and not os.access(file, os.R_OK):
-        raise Failure(f"This user may not read {file}.")
+    place = "PostgreSQL"
+    if settings.storage_database_type == "sqlite":
+        file = settings.database_file
+        place = str(file)
+        if not make and not file.exists():
+            raise NotThere(f"There is no database at {file} yet.")
+        if read_only and not os.access(file, os.R_OK):
+            raise Failure(f"This user may not read {file}.")
     storage = StorageManager.from_settings(settings, read_only=read_only)
     try:
         await storage.open()
     except StorageError as error:
-        raise Failure(f"{error.message} ({file})") from error
+        raise Failure(f"{error.message} ({place})") from error
     try:
         yield storage.database
     finally:

@@ -51,7 +51,6 @@ class StorageManager:
 
         `exclusive` is for the server: only one process may run the turns of a SQLite file.
         `read_only` is for commands that only look: they make, migrate and write nothing.
-        Raises: SettingsError for a backend that this version does not have.
         """
         if (
             settings.storage_database_type == "in-memory"
@@ -60,6 +59,11 @@ class StorageManager:
             from cipher.storage.memory import MemoryDatabase
 
             return cls(MemoryDatabase())
+        if settings.storage_database_type == "postgres":
+            from cipher.storage.postgres import PostgresDatabase
+
+            url = settings.storage_database_url.get_secret_value()
+            return cls(PostgresDatabase(url, read_only=read_only))
         from cipher.storage.sqlite import SqliteDatabase
 
         return cls(SqliteDatabase(settings.database_file, exclusive=exclusive, read_only=read_only))

@@ -1,0 +1,122 @@
+"""What the verbs about messages do inside a transaction: reading the log, and importing one.
+
+Appends and answers are written by `batch`, many at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from cipher.errors import BadRequest, MessageNotFound, StorageCorrupt
+from cipher.model import Message, MessagePage, Session
+from cipher.storage.postgres import sessions, turns
+from cipher.storage.postgres.connections import Connection
+from cipher.storage.rows import MESSAGE, message_from, row_of_message
+
+INSERT = (
+    f"INSERT INTO messages ({MESSAGE}, session_id, owner_id) SELECT * FROM unnest($1::bigint[], "
+    "$2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], "
+    "$9::text[], $10::bigint[], $11::text[], $12::text[])"
+)
+_IMPORT_ROWS = 500
+"""Messages of an import in one statement."""
+
+
+async def get(connection: Connection, session_id: str, seq: int) -> Message:
+    """The message at a `seq`. Raises: MessageNotFound."""
+    row = await connection.fetchrow(
+        f"SELECT {MESSAGE} FROM messages WHERE session_id = $1 AND seq = $2", session_id, seq
+    )
+    if row is None:
+        raise MessageNotFound
+    return message_from(row)
+
+
+async def branch(
+    connection: Connection, owner_id: str, session_id: str, before: int | None, limit: int
+) -> MessagePage:
+    """Walk from the leaf, or from above `before`, towards the root.
+
+    Reads runs of rows and follows `parent_seq` through them: a branch without forks above it is one
+    range scan, and each fork costs one more.
+    """
+    session = await sessions.get(connection, owner_id, session_id)
+    wanted = session.leaf_seq
+    if before is not None:
+        if not 0 < before <= session.head_seq:
+            raise MessageNotFound
+        wanted = (await get(connection, session_id, before)).parent_seq
+    found: list[Message] = []
+    while wanted and len(found) < limit:
+        run = await connection.fetch(
+            f"SELECT {MESSAGE} FROM messages WHERE session_id = $1 AND seq <= $2 "
+            "ORDER BY seq DESC LIMIT $3",
+            session_id,
+            wanted,
+            limit - len(found),
+        )
+        if not run or run[0]["seq"] != wanted:
+            raise StorageCorrupt
+        for row in run:
+            if row["seq"] == wanted:
+                found.append(message_from(row))
+                wanted = row["parent_seq"]
+    found.reverse()
+    return MessagePage(
+        session=session,
+        messages=tuple(found),
+        has_more=wanted > 0,
+        turns=await turns.unfinished(connection, session_id),
+    )
+
+
+async def log(
+    connection: Connection, owner_id: str, session_id: str, after: int, limit: int
+) -> MessagePage:
+    """The rows after a `seq`, all branches."""
+    session = await sessions.get(connection, owner_id, session_id)
+    rows = await connection.fetch(
+        f"SELECT {MESSAGE} FROM messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+        session_id,
+        max(min(after, session.head_seq), 0),
+        limit,
+    )
+    found = tuple(map(message_from, rows))
+    return MessagePage(
+        session=session,
+        messages=found,
+        has_more=bool(found) and found[-1].seq < session.head_seq,
+        turns=await turns.unfinished(connection, session_id),
+    )
+
+
+async def import_session(connection: Connection, session: Session, log: Sequence[Message]) -> bool:
+    """Insert a session and its whole log; counts and head follow from the log."""
+    for number, message in enumerate(log, start=1):
+        if message.seq != number or not 0 <= message.parent_seq < number:
+            raise BadRequest("The messages are not numbered 1, 2, 3… with parents before children.")
+    keys = [message.client_msg_id for message in log if message.client_msg_id is not None]
+    if len(set(keys)) < len(keys):
+        raise BadRequest("Two messages have the same client message id.")
+    if not 0 <= session.leaf_seq <= len(log):
+        raise BadRequest("The session's leaf is not one of its messages.")
+    whole = msgspec.structs.replace(session, head_seq=len(log), message_count=len(log))
+    if not await sessions.insert(connection, whole):
+        return False
+    for start in range(0, len(log), _IMPORT_ROWS):
+        await store(connection, [(message, whole) for message in log[start : start + _IMPORT_ROWS]])
+    return True
+
+
+async def store(connection: Connection, added: Sequence[tuple[Message, Session]]) -> None:
+    """Insert messages, each into its session; their `seq` is chosen already."""
+    rows = [(*row_of_message(message), session.id, session.owner_id) for message, session in added]
+    await connection.execute(INSERT, *columns(rows, 12))
+
+
+def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
+    """Rows turned into columns, for `unnest`."""
+    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
