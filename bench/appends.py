@@ -33,7 +33,7 @@ from record import save
 from cipher.model import Answer, NewMessage, new_id, text_parts, utc_now
 from cipher.sessions.bus import LocalBus
 from cipher.sessions.manager import SessionManager, SessionManagerConfig
-from cipher.storage.base import Lease, OpenTurn
+from cipher.storage.base import DatabaseBackend, Lease, OpenTurn
 from cipher.storage.manager import StorageManager
 from cipher.storage.sqlite import SqliteDatabase
 
@@ -67,7 +67,12 @@ async def timed(turn: Turn, turns: int) -> dict[str, float]:
 
 
 async def ours(folder: Path, turns: int, vfs: str | None = None) -> dict[str, float]:
-    storage = StorageManager(SqliteDatabase(folder / "ours.db", exclusive=True, vfs=vfs))
+    return await drive(SqliteDatabase(folder / "ours.db", exclusive=True, vfs=vfs), turns)
+
+
+async def drive(database: DatabaseBackend, turns: int) -> dict[str, float]:
+    """Turns through `SessionManager` and `ConversationSession`, as the server does."""
+    storage = StorageManager(database)
     await storage.open()
     manager = SessionManager(storage, LocalBus(), SessionManagerConfig())
     for number in range(SESSIONS):
@@ -205,11 +210,11 @@ async def count_syncs(folder: Path, turns: int) -> dict[str, float]:
     }
 
 
-def peer(python: str, name: str, folder: Path, turns: int) -> dict[str, float]:
+def peer(python: str, name: str, place: Path | str, turns: int) -> dict[str, float]:
     """One peer in its own environment and process."""
     script = Path(__file__).parent / "peers" / f"{name}.py"
     result = subprocess.run(
-        [python, str(script), str(folder), str(turns), str(SESSIONS), QUESTION, REPLY],
+        [python, str(script), str(place), str(turns), str(SESSIONS), QUESTION, REPLY],
         capture_output=True,
         text=True,
         timeout=600,

@@ -14,7 +14,7 @@ from measure import Job, report
 
 async def main() -> None:
     job = Job.from_arguments()
-    database = AsyncSqliteDb(db_file=str(job.folder / "agno.db"))
+    database = AsyncSqliteDb(db_file=f"{job.place}/agno.db")
     sessions = [
         AgentSession(session_id=f"s{number}", agent_id="a", runs=[])
         for number in range(job.sessions)

@@ -19,7 +19,7 @@ async def main() -> None:
     graph.add_node("answer", answer)
     graph.add_edge(START, "answer")
     graph.add_edge("answer", END)
-    async with AsyncSqliteSaver.from_conn_string(str(job.folder / "langgraph.db")) as saver:
+    async with AsyncSqliteSaver.from_conn_string(f"{job.place}/langgraph.db") as saver:
         compiled = graph.compile(checkpointer=saver)
 
         async def turn(number: int) -> None:

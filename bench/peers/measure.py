@@ -7,14 +7,13 @@ import json
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import NamedTuple
 
 
 class Job(NamedTuple):
     """What `appends.py` asks of a peer."""
 
-    folder: Path
+    place: str
     turns: int
     sessions: int
     question: str
@@ -22,8 +21,8 @@ class Job(NamedTuple):
 
     @classmethod
     def from_arguments(cls) -> Job:
-        folder, turns, sessions, question, reply = sys.argv[1:6]
-        return cls(Path(folder), int(turns), int(sessions), question, reply)
+        place, turns, sessions, question, reply = sys.argv[1:6]
+        return cls(place, int(turns), int(sessions), question, reply)
 
 
 async def report(job: Job, turn: Callable[[int], Awaitable[None]]) -> None:

@@ -10,7 +10,7 @@ from measure import Job, report
 
 async def main() -> None:
     job = Job.from_arguments()
-    path = job.folder / "openai_agents.db"
+    path = f"{job.place}/openai_agents.db"
     sessions = [SQLiteSession(f"s{number}", path) for number in range(job.sessions)]
 
     async def turn(number: int) -> None:
