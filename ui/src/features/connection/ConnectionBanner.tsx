@@ -62,9 +62,9 @@ export function ConnectionBanner() {
   const shown = found && (connection.state === 'online' || lasting) ? found : null;
 
   return (
-    <div className={`flex shrink-0 justify-center px-3 ${shown ? 'py-2' : ''}`}>
-      <div role="status" className="contents">
-        {shown && (
+    <div role="status" className="shrink-0">
+      {shown && (
+        <div className="flex justify-center px-3 py-2">
           <div className="flex max-w-[38rem] animate-rise flex-wrap items-center justify-end gap-x-3 rounded-medium border border-line bg-raised py-1 pr-1 pl-3 text-ui shadow-rest">
             <span className="flex min-w-0 flex-1 basis-52 items-center gap-3 py-2 pr-2">
               {shown.kind === 'storage' ? (
@@ -85,8 +85,8 @@ export function ConnectionBanner() {
               </Button>
             )}
           </div>
-        )}
-      </div>
+        </div>
+      )}
     </div>
   );
 }
