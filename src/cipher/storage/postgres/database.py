@@ -30,7 +30,7 @@ from cipher.model import (
     Turn,
 )
 from cipher.storage.base import Lease, OpenTurn, OwnedTurn
-from cipher.storage.postgres import messages, sessions, turns
+from cipher.storage.postgres import answers, messages, sessions, turns
 from cipher.storage.postgres.batch import Append, Finish
 from cipher.storage.postgres.connections import (
     DEADLINE,
@@ -204,7 +204,7 @@ class PostgresDatabase:
     async def retry_turn(
         self, owner_id: str, session_id: str, turn_id: str, lease: Lease
     ) -> Appended:
-        return await self._write(turns.retry, owner_id, session_id, turn_id, lease)
+        return await self._write(answers.retry, owner_id, session_id, turn_id, lease)
 
     async def checkpoint_turn(
         self, session_id: str, turn_id: str, attempt: int, *, partial: str, lease: Lease
