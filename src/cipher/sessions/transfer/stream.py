@@ -36,11 +36,12 @@ _NOT_TEXT = (
     (b"SQLite format 3\x00", "This is a SQLite database, not an export."),
 )
 
-# Possessive, so that no input makes them backtrack.
-_NESTED_RUN = re.compile(rb'[^"{}\[\]]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^"{}\[\]]*+)*+', re.DOTALL)
-_FLAT_RUN = re.compile(rb'[^"{}\[\],]*+')
-_STRING_RUN = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
-_GAP = re.compile(rb"[ \t\r\n,]*+")
+# Each matches whatever it has come to, so that there is nothing to go back for. Not possessive: in
+# Python before 3.11.5 possessive groups match wrongly.
+_NESTED_RUN = re.compile(rb'[^"{}\[\]]*(?:"[^"\\]*(?:\\.[^"\\]*)*"[^"{}\[\]]*)*', re.DOTALL)
+_FLAT_RUN = re.compile(rb'[^"{}\[\],]*')
+_STRING_RUN = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+_GAP = re.compile(rb"[ \t\r\n,]*")
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
