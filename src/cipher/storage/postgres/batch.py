@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 
@@ -38,8 +38,10 @@ from cipher.storage.base import OpenTurn, grown
 from cipher.storage.postgres import messages, turns
 from cipher.storage.postgres.connections import Connection
 from cipher.storage.postgres.errors import translate
+from cipher.storage.postgres.messages import Said
+from cipher.storage.postgres.recordset import encoded, names, recordset
 from cipher.storage.postgres.sessions import lock_many
-from cipher.storage.rows import MESSAGE, TURN, message_from, row_of_message
+from cipher.storage.rows import MESSAGE, TURN, message_from
 
 
 class Append(msgspec.Struct, frozen=True):
@@ -64,26 +66,50 @@ class Finish(msgspec.Struct, frozen=True):
 Verb: TypeAlias = Append | Finish
 Outcome: TypeAlias = Appended | Finished | CipherError
 
+
+class _Opened(msgspec.Struct, frozen=True):
+    session_id: str
+    id: str
+    owner_id: str
+    user_seq: int
+    position: int
+    attempt: int
+    status: str
+    answer_seq: int | None
+    lease_owner: str | None
+    lease_until: int | None
+
+
+class _Closed(msgspec.Struct, frozen=True):
+    session_id: str
+    id: str
+    status: str
+    answer_seq: int | None
+
+
+class _Moved(msgspec.Struct, frozen=True):
+    id: str
+    title: str
+    folded_title: str
+    head_seq: int
+    leaf_seq: int
+    message_count: int
+    last_activity: int
+
+
 _WRITE = f"""
-WITH said AS ({messages.INSERT}),
-opened AS (
-    INSERT INTO turns (session_id, id, owner_id, user_seq, position, attempt, status, answer_seq,
-                       lease_owner, lease_until)
-    SELECT * FROM unnest($13::text[], $14::text[], $15::text[], $16::bigint[], $17::bigint[],
-        $18::bigint[], $19::text[], $20::bigint[], $21::text[], $22::bigint[])),
-closed AS (
-    UPDATE turns SET status = ended.status, answer_seq = ended.answer_seq, partial = '""',
+WITH added AS ({messages.INSERT}),
+begun AS (INSERT INTO turns ({names(_Opened)}) SELECT * FROM {recordset(_Opened, 2)}),
+ended AS (
+    UPDATE turns SET status = _closed.status, answer_seq = _closed.answer_seq, partial = '""',
                      lease_owner = NULL, lease_until = NULL
-    FROM unnest($23::text[], $24::text[], $25::text[], $26::bigint[])
-         AS ended (session_id, id, status, answer_seq)
-    WHERE turns.session_id = ended.session_id AND turns.id = ended.id)
-UPDATE sessions SET title = moved.title, folded_title = moved.folded_title,
-    head_seq = moved.head_seq, leaf_seq = moved.leaf_seq, message_count = moved.message_count,
-    last_activity = moved.last_activity
-FROM unnest($27::text[], $28::text[], $29::text[], $30::bigint[], $31::bigint[], $32::bigint[],
-            $33::bigint[])
-     AS moved (id, title, folded_title, head_seq, leaf_seq, message_count, last_activity)
-WHERE sessions.id = moved.id
+    FROM {recordset(_Closed, 3)}
+    WHERE turns.session_id = _closed.session_id AND turns.id = _closed.id)
+UPDATE sessions SET title = _moved.title, folded_title = _moved.folded_title,
+    head_seq = _moved.head_seq, leaf_seq = _moved.leaf_seq,
+    message_count = _moved.message_count, last_activity = _moved.last_activity
+FROM {recordset(_Moved, 4)}
+WHERE sessions.id = _moved.id
 """
 
 
@@ -118,7 +144,7 @@ class _Batch:
         self._damaged: set[str] = set()
         self._keys: dict[tuple[str, str], Message] = {}
         self._unfinished: dict[str, dict[str, _Place]] = {}
-        self._added: list[tuple[Message, tuple[Any, ...]]] = []
+        self._added: list[tuple[Message, Said]] = []
         self._moved: set[str] = set()
         self._opened: dict[tuple[str, str], _Place] = {}
         self._closed: dict[tuple[str, str], _Place] = {}
@@ -273,7 +299,7 @@ class _Batch:
     async def _answer_of(self, turn: Turn, attempt: int) -> Message:
         """The message that ended an attempt of a turn. Raises: MessageNotFound."""
         for message, row in self._added:
-            if row[-2] == turn.session_id and (message.turn_id, message.attempt) == (
+            if row.session_id == turn.session_id and (message.turn_id, message.attempt) == (
                 turn.id,
                 attempt,
             ):
@@ -293,7 +319,7 @@ class _Batch:
     async def _descends(self, session: Session, ancestor: int) -> bool:
         """Whether the session's leaf is the ancestor or lies below it."""
         parents = {
-            message.seq: message.parent_seq for message, row in self._added if row[-2] == session.id
+            row.seq: row.parent_seq for _, row in self._added if row.session_id == session.id
         }
         leaf = session.leaf_seq
         while leaf > ancestor and leaf in parents:
@@ -311,7 +337,7 @@ class _Batch:
         return bool(reached == ancestor)
 
     def _add(self, session: Session, message: Message, *, leaf: bool) -> Session:
-        row = (*row_of_message(message), session.id, session.owner_id)
+        row = Said.of(message, session)
         moved = grown(session, message, leaf=leaf)
         _require_storable(moved.title)
         self._added.append((message, row))
@@ -324,7 +350,7 @@ class _Batch:
         if not self._moved:
             return
         opened = [
-            (
+            _Opened(
                 turn.session_id,
                 turn.id,
                 self._sessions[turn.session_id].owner_id,
@@ -334,17 +360,17 @@ class _Batch:
                 turn.status,
                 place.answer_seq,
                 turn.lease_owner,
-                turn.lease_until and to_ms(turn.lease_until),
+                None if turn.lease_until is None else to_ms(turn.lease_until),
             )
             for place in self._opened.values()
             for turn in (place.turn,)
         ]
         closed = [
-            (place.turn.session_id, place.turn.id, place.turn.status, place.answer_seq)
+            _Closed(place.turn.session_id, place.turn.id, place.turn.status, place.answer_seq)
             for place in self._closed.values()
         ]
         moved = [
-            (
+            _Moved(
                 session.id,
                 session.title,
                 session.title.casefold(),
@@ -357,10 +383,10 @@ class _Batch:
         ]
         await self._connection.execute(
             _WRITE,
-            *messages.columns([row for _, row in self._added], 12),
-            *messages.columns(opened, 10),
-            *messages.columns(closed, 4),
-            *messages.columns(moved, 7),
+            encoded([row for _, row in self._added]),
+            encoded(opened),
+            encoded(closed),
+            encoded(moved),
         )
 
 

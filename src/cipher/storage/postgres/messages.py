@@ -14,13 +14,34 @@ from cipher.errors import BadRequest, MessageNotFound, StorageCorrupt
 from cipher.model import Message, MessagePage, Session
 from cipher.storage.postgres import sessions, turns
 from cipher.storage.postgres.connections import Connection
+from cipher.storage.postgres.recordset import encoded, names, recordset
 from cipher.storage.rows import MESSAGE, message_from, row_of_message
 
-INSERT = (
-    f"INSERT INTO messages ({MESSAGE}, session_id, owner_id) SELECT * FROM unnest($1::bigint[], "
-    "$2::bigint[], $3::text[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], "
-    "$9::text[], $10::bigint[], $11::text[], $12::text[])"
-)
+
+class Said(msgspec.Struct, frozen=True):
+    """A row of `messages`; the first fields are those of `MESSAGE`, in its order."""
+
+    seq: int
+    parent_seq: int
+    id: str
+    client_msg_id: str | None
+    turn_id: str | None
+    attempt: int | None
+    role: str
+    status: str | None
+    message_data: str
+    timestamp: int
+    session_id: str
+    owner_id: str
+
+    @classmethod
+    def of(cls, message: Message, session: Session) -> Said:
+        """The row of a message whose `seq` is chosen already."""
+        columns: tuple[Any, ...] = (*row_of_message(message), session.id, session.owner_id)
+        return cls(*columns)
+
+
+INSERT = f"INSERT INTO messages ({names(Said)}) SELECT * FROM {recordset(Said, 1)}"
 _IMPORT_ROWS = 500
 """Messages of an import in one statement."""
 
@@ -107,16 +128,6 @@ async def import_session(connection: Connection, session: Session, log: Sequence
     if not await sessions.insert(connection, whole):
         return False
     for start in range(0, len(log), _IMPORT_ROWS):
-        await store(connection, [(message, whole) for message in log[start : start + _IMPORT_ROWS]])
+        rows = [Said.of(message, whole) for message in log[start : start + _IMPORT_ROWS]]
+        await connection.execute(INSERT, encoded(rows))
     return True
-
-
-async def store(connection: Connection, added: Sequence[tuple[Message, Session]]) -> None:
-    """Insert messages, each into its session; their `seq` is chosen already."""
-    rows = [(*row_of_message(message), session.id, session.owner_id) for message, session in added]
-    await connection.execute(INSERT, *columns(rows, 12))
-
-
-def columns(rows: Sequence[Sequence[Any]], width: int) -> list[list[Any]]:
-    """Rows turned into columns, for `unnest`."""
-    return [list(column) for column in zip(*rows, strict=True)] or [[] for _ in range(width)]
