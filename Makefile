@@ -41,8 +41,8 @@ build:  ## Build the wheel and the source distribution, the page inside, into di
 	@$(PYTHON) scripts/setup.py run
 	$(BIN)/hatchling build
 
-bench: setup  ## Measure appends, reads, starts and the first token into bench/results/
-	for bench in appends reads start first_token; do $(BIN)/python bench/$$bench.py || exit; done
+bench: setup  ## Measure everything that needs no peers into bench/results/
+	for bench in appends reads size start first_token postgres; do $(BIN)/python bench/$$bench.py || exit; done
 
 clean:  ## Remove everything that set-up, builds and tests made; data/ stays
 	rm -rf .venv ui/node_modules src/cipher/web/static dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
