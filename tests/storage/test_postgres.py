@@ -68,6 +68,15 @@ async def test_a_database_or_a_url_that_is_wrong_is_named(own_postgres: Postgres
         await PostgresDatabase("postgresql://[").open()
 
 
+async def test_a_url_that_demands_encryption_takes_no_connection_without(
+    own_postgres: PostgresServer,
+) -> None:
+    database = PostgresDatabase(own_postgres.url + "?sslmode=require")
+    with pytest.raises(StorageUnavailable):
+        await database.open()
+    await database.close()
+
+
 async def test_a_server_that_would_lose_commits_is_refused(own_postgres: PostgresServer) -> None:
     own_postgres.sql("ALTER SYSTEM SET fsync = off")
     own_postgres.sql("SELECT pg_reload_conf()")
