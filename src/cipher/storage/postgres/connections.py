@@ -13,6 +13,7 @@ another connection, what became of the transaction (`pg_xact_status`); it is nev
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeAlias, TypeVar
@@ -230,11 +231,21 @@ def _unreachable(error: BaseException) -> CipherError:
         case CipherError():
             return error
         case asyncpg.InvalidPasswordError() | asyncpg.InvalidAuthorizationSpecificationError():
-            return StorageUnavailable("PostgreSQL refuses the user or the password.")
+            return StorageUnavailable(
+                "PostgreSQL refuses the user, the password or a connection of this kind."
+            )
         case asyncpg.InvalidCatalogNameError():
             return StorageUnavailable("PostgreSQL has no database of that name.")
+        case ssl.SSLError():
+            return StorageUnavailable(
+                "PostgreSQL's certificate is not the one that STORAGE_DATABASE_URL asks for, or "
+                "the server has no encryption that fits."
+            )
         case asyncpg.ClientConfigurationError() | ValueError():
-            return StorageUnavailable("STORAGE_DATABASE_URL is not a PostgreSQL URL.")
+            return StorageUnavailable(
+                "STORAGE_DATABASE_URL is not a PostgreSQL URL, or names a certificate that can not "
+                "be read."
+            )
         case TimeoutError():
             return StorageUnavailable("No connection to PostgreSQL is free; try again in a moment.")
         case _:
