@@ -190,6 +190,55 @@ async def test_a_row_that_is_damaged_says_corrupt_and_harms_no_other_session(
     await backend.close()
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM messages WHERE seq = 1",
+        "DELETE FROM messages WHERE seq = 4",
+        "DELETE FROM messages WHERE seq = 6",
+        "DELETE FROM messages",
+        "UPDATE messages SET parent_seq = 4 WHERE seq = 4",
+        "UPDATE messages SET parent_seq = 5 WHERE seq = 4",
+        "UPDATE messages SET parent_seq = -1 WHERE seq = 1",
+        "UPDATE sessions SET leaf_seq = 7, head_seq = 7, message_count = 7",
+        "UPDATE sessions SET leaf_seq = 2, head_seq = 2",
+    ],
+)
+async def test_a_branch_with_a_missing_message_says_corrupt_and_ends(path: Path, damage: str):
+    backend = SqliteDatabase(path)
+    await backend.open()
+    await created(backend)
+    for n in range(6):
+        await backend.append(OWNER, "s", said(f"m{n}"))
+    other = apsw.Connection(str(path))
+    other.execute(damage)
+    other.close()
+    async with asyncio.timeout(10):
+        with pytest.raises(StorageCorrupt):
+            await backend.branch(OWNER, "s")
+    await backend.close()
+
+
+@pytest.mark.parametrize("gone", [1, 4, 6])
+async def test_a_log_with_a_gap_says_corrupt_on_the_page_that_has_it(path: Path, gone: int):
+    backend = SqliteDatabase(path)
+    await backend.open()
+    await created(backend)
+    for n in range(6):
+        await backend.append(OWNER, "s", said(f"m{n}"))
+    other = apsw.Connection(str(path))
+    other.execute("DELETE FROM messages WHERE seq = ?", (gone,))
+    other.close()
+    with pytest.raises(StorageCorrupt):
+        await backend.log(OWNER, "s", after=gone - 1, limit=1)
+    with pytest.raises(StorageCorrupt):
+        await backend.log(OWNER, "s")
+    with pytest.raises(StorageCorrupt):
+        await backend.branch(OWNER, "s", before=gone)
+    assert len((await backend.log(OWNER, "s", after=gone)).messages) == 6 - gone
+    await backend.close()
+
+
 @pytest.mark.parametrize("damage", ["x", "[1]", '{"a": '])
 async def test_a_session_with_damaged_metadata_is_listed_and_can_be_deleted(
     path: Path, damage: str

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import apsw
 import msgspec
 
-from cipher.errors import BadRequest, IdempotencyConflict, MessageNotFound
+from cipher.errors import BadRequest, IdempotencyConflict, MessageNotFound, StorageCorrupt
 from cipher.model import (
     Appended,
     Message,
@@ -133,14 +133,15 @@ def branch(
     """Walk from the leaf, or from above `before`, towards the root.
 
     Reads runs of rows and follows `parent_seq` through them: a branch without forks above it is one
-    range scan, and each fork costs one more.
+    range scan, and each fork costs one more. Raises: StorageCorrupt where a message of the branch
+    is missing, or its parent does not stand above it.
     """
-    session = sessions.get(connection, owner_id, session_id)
+    session = _counted(connection, owner_id, session_id)
     wanted = session.leaf_seq
     if before is not None:
         if not 0 < before <= session.head_seq:
             raise MessageNotFound
-        wanted = get(connection, session_id, before).parent_seq
+        wanted = _present(connection, session, before).parent_seq
     found: list[Message] = []
     while wanted and len(found) < limit:
         run = connection.execute(
@@ -148,10 +149,15 @@ def branch(
             "ORDER BY seq DESC LIMIT ?",
             (session_id, wanted, limit - len(found)),
         )
+        reached = wanted
         for row in run:
             if row[0] == wanted:
                 found.append(message_from(row))
                 wanted = row[1]
+                if not 0 <= wanted < row[0]:
+                    raise StorageCorrupt
+        if wanted == reached:
+            raise StorageCorrupt
     found.reverse()
     return MessagePage(
         session=session,
@@ -161,16 +167,42 @@ def branch(
     )
 
 
+def _counted(connection: apsw.Connection, owner_id: str, session_id: str) -> Session:
+    """A session whose count agrees with its head: no verb takes a message out of a log.
+
+    Raises: SessionNotFound, StorageCorrupt.
+    """
+    session = sessions.get(connection, owner_id, session_id)
+    if session.message_count != session.head_seq:
+        raise StorageCorrupt
+    return session
+
+
+def _present(connection: apsw.Connection, session: Session, seq: int) -> Message:
+    """The message at a `seq` up to the head, where one must be. Raises: StorageCorrupt."""
+    try:
+        return get(connection, session.id, seq)
+    except MessageNotFound as error:
+        raise StorageCorrupt from error
+
+
 def log(
     connection: apsw.Connection, owner_id: str, session_id: str, after: int, limit: int
 ) -> MessagePage:
-    """The rows after a `seq`, all branches."""
-    session = sessions.get(connection, owner_id, session_id)
+    """The rows after a `seq`, all branches.
+
+    Raises: StorageCorrupt where the numbers have a gap, end before the head or go beyond it.
+    """
+    session = _counted(connection, owner_id, session_id)
+    start = max(0, min(after, session.head_seq))
     rows = connection.execute(
         f"SELECT {MESSAGE} FROM messages WHERE session_id = ? AND seq > ? ORDER BY seq LIMIT ?",
-        (session_id, min(after, session.head_seq), limit),
+        (session_id, start, limit),
     )
     found = tuple(map(message_from, rows))
+    end = min(start + limit, session.head_seq)
+    if [message.seq for message in found] != list(range(start + 1, end + 1)):
+        raise StorageCorrupt
     return MessagePage(
         session=session,
         messages=found,
