@@ -78,10 +78,13 @@ class Disk(apsw.VFS):
 
 
 class StoredFile:
-    """What one file holds for certain, and the writes that no sync has made certain."""
+    """What one file holds for certain, and the writes that no sync has made certain.
 
-    def __init__(self) -> None:
-        self.certain = bytearray()
+    A file that the disk has not seen before got its name when its content was on disk.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.certain = bytearray(file.read_bytes() if file.exists() else b"")
         self.pending: list[tuple[int, bytes] | int] = []
 
     def sync(self) -> None:
@@ -105,7 +108,7 @@ class DiskFile(apsw.VFSFile):
         self._disk = disk
         self._name = name.filename() if isinstance(name, apsw.URIFilename) else str(name)
         with disk.lock:
-            self._stored = disk.stored.setdefault(self._name, StoredFile())
+            self._stored = disk.stored.setdefault(self._name, StoredFile(Path(self._name)))
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
         if self._disk.full:

@@ -7,11 +7,11 @@ carries its own current SQLite: the one of Debian 12 can corrupt a WAL (fixed in
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import apsw
 import msgspec
@@ -29,30 +29,23 @@ BUSY_MILLISECONDS = 2_000
 """How long a verb waits for another process that writes; its caller hears within 5 s."""
 SMALLEST_DATABASE = 512
 """Bytes of one page of the smallest size that the SQLite file format knows."""
+EMPTY = (
+    "The database file is empty, which no database of Cipher ever is: something has cut it, or put "
+    "it there. Restore a backup with `cipher db restore`; to begin anew, move the file away."
+)
 CHECKPOINT_PAGES = 4_000
 """WAL pages (4 KiB) between checkpoints: each costs two further syncs and stops the writer."""
 
 
-def create_private(path: Path) -> None:
-    """Make the file and its folders, for their owner only, unless they exist.
+def connect(
+    path: Path, *, read_only: bool = False, new: bool = False, vfs: str | None = None
+) -> apsw.Connection:
+    """Open a file that exists; a `read_only` connection refuses writes.
 
-    The `-wal` and `-shm` files take the mode of the database. A file that exists is not opened:
-    closing it would drop the locks that this process may hold on it. Raises: StorageError.
+    Only a `new` file may be empty. Raises: StorageError.
     """
-    try:
-        for folder in [*reversed(path.parent.parents), path.parent]:
-            folder.mkdir(mode=0o700, exist_ok=True)
-        if not path.exists():
-            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    except PermissionError as error:
-        raise ReadOnly("The database file can not be written.") from error
-    except OSError as error:
-        raise StorageUnavailable("The database file can not be made.") from error
-
-
-def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> apsw.Connection:
-    """Open a file that exists; a `read_only` connection refuses writes. Raises: StorageError."""
-    _refuse_scrap(path)
+    if not new:
+        _refuse_scrap(path)
     with translated_errors():
         connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=vfs)
         try:
@@ -70,13 +63,33 @@ def connect(path: Path, *, read_only: bool = False, vfs: str | None = None) -> a
     return connection
 
 
+def connect_untouched(path: Path) -> apsw.Connection:
+    """Open a file that nobody writes to, to read it without leaving a trace beside it.
+
+    Raises: StorageError.
+    """
+    _refuse_scrap(path)
+    wal = path.with_name(path.name + "-wal")
+    uri = f"file:{quote(str(path.absolute()))}?mode=ro"
+    if not (wal.exists() and wal.stat().st_size):
+        # A file in WAL mode could not be opened from a folder that may not be written.
+        uri += "&immutable=1"
+    with translated_errors():
+        return apsw.Connection(uri, flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI)
+
+
 def _refuse_scrap(path: Path) -> None:
-    """Refuse a file too short for a database, which SQLite would take for empty and write over."""
+    """Refuse a file too short for a database, which SQLite would take for empty and write over.
+
+    A database of ours gets its name when its tables are in it: one without a byte was cut.
+    """
     try:
         size = path.stat().st_size
     except OSError as error:
         raise StorageUnavailable("The database file can not be found.") from error
-    if 0 < size < SMALLEST_DATABASE:
+    if size == 0:
+        raise StorageCorrupt(EMPTY)
+    if size < SMALLEST_DATABASE:
         raise StorageCorrupt("The file is not a database; it was left untouched.")
 
 

@@ -8,12 +8,11 @@ ever blocks the event loop, and readers never wait for the writer.
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, nullcontext, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
@@ -21,7 +20,7 @@ from typing import IO, Any, Literal, TypeVar
 import apsw
 import structlog
 
-from cipher.errors import ReadOnly, StorageError, StorageUnavailable
+from cipher.errors import ReadOnly, StorageCorrupt, StorageError, StorageUnavailable
 from cipher.model import (
     Answer,
     Appended,
@@ -38,18 +37,26 @@ from cipher.model import (
     Turn,
 )
 from cipher.storage.base import Lease, OpenTurn, OwnedTurn
+from cipher.storage.migrations import Migration
 from cipher.storage.sqlite import answers, messages, sessions, turns
-from cipher.storage.sqlite.connection import (
-    DRIVER_ERRORS,
-    connect,
-    create_private,
-    translate,
-    translated_errors,
+from cipher.storage.sqlite.backup import keep_copy
+from cipher.storage.sqlite.connection import DRIVER_ERRORS, connect, translate, translated_errors
+from cipher.storage.sqlite.files import (
+    beside,
+    make_folders,
+    publish,
+    take_lock,
+    temporary_beside,
+    translated_os_errors,
 )
-from cipher.storage.sqlite.schema import migrate, require_current
+from cipher.storage.sqlite.schema import is_older, migrate, require_current
 from cipher.storage.sqlite.writer import Writer
 
 READERS = 3
+_WITHOUT_DATABASE = (
+    "The database file is gone, but its -wal file is there, which holds data and is nothing without "
+    "it. Put the database file back, or restore a backup with `cipher db restore`."
+)
 
 T = TypeVar("T")
 
@@ -61,8 +68,8 @@ class SqliteDatabase:
 
     `exclusive` takes the server lock: only one process may run turns on a file. Processes without
     it may read and append beside the server. `read_only` opens a file that exists and is current,
-    makes and migrates none, and needs no space on the disk. `vfs` names an apsw VFS, for fault
-    tests.
+    makes and migrates none, and needs no space on the disk. `vfs` names an apsw VFS and `steps` are
+    migrations other than ours, both for tests.
     """
 
     durability: Durability = "committed"
@@ -74,12 +81,14 @@ class SqliteDatabase:
         exclusive: bool = False,
         read_only: bool = False,
         vfs: str | None = None,
+        steps: Sequence[Migration] | None = None,
     ) -> None:
         # Links lead to one file and one lock, wherever the process goes later.
         self.path = Path(os.path.realpath(path))
         self.sole_runner = exclusive
         self._read_only = read_only
         self._vfs = vfs
+        self._steps = steps
         self._lock: IO[bytes] | None = None
         self._writer: Writer | None = None
         self._readers: ThreadPoolExecutor | None = None
@@ -101,18 +110,22 @@ class SqliteDatabase:
     def _open_to_read(self) -> None:
         connection = connect(self.path, read_only=True, vfs=self._vfs)
         with closing(connection), translated_errors():
-            require_current(connection)
+            require_current(connection, self._steps)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
 
     def _open(self) -> None:
-        create_private(self.path)
+        make_folders(self.path)
+        with translated_os_errors():
+            missing = not self.path.exists()
+        if missing:
+            self._create()
         if self.sole_runner:
-            self._lock = _take_lock(self.path)
+            self._lock = take_lock(self.path)
         try:
             connection = connect(self.path, vfs=self._vfs)
             try:
                 with translated_errors():
-                    migrate(connection)
+                    self._migrate(connection)
             except StorageError:
                 connection.close()
                 raise
@@ -121,6 +134,36 @@ class SqliteDatabase:
             raise
         self._writer = Writer(connection)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
+
+    def _create(self) -> None:
+        """Make the file, which gets its name once its tables are in it.
+
+        Where a process dies before, nothing is left that looks like a database. The `-wal` and
+        `-shm` files will take its mode.
+        """
+        if beside(self.path, "-wal").exists():
+            raise StorageCorrupt(_WITHOUT_DATABASE)
+        with temporary_beside(self.path) as temporary:
+            connection = connect(temporary, new=True, vfs=self._vfs)
+            with closing(connection), translated_errors():
+                migrate(connection, steps=self._steps)
+            with suppress(FileExistsError):  # another process was faster
+                publish(temporary, self.path)
+
+    def _migrate(self, connection: apsw.Connection) -> None:
+        """Bring the file up to date; one with data in it only while no server is on it."""
+        if not is_older(connection, self._steps):
+            migrate(connection, steps=self._steps)
+            return
+        with take_lock(self.path) if self._lock is None else nullcontext():
+            migrate(
+                connection, steps=self._steps, before=lambda version: self._keep(connection, version)
+            )
+
+    def _keep(self, connection: apsw.Connection, version: int) -> None:
+        """Keep a copy of the database as it is before a migration."""
+        kept = keep_copy(connection, beside(self.path, f".schema-{version}"), vfs=self._vfs)
+        logger.info("database copied before its migration", schema=version, copy=kept.name)
 
     async def close(self) -> None:
         """See `DatabaseBackend.close`."""
@@ -293,21 +336,3 @@ class SqliteDatabase:
 
     async def stats(self, owner_id: str) -> StorageStats:
         return await self._read(sessions.stats, owner_id)
-
-
-def _take_lock(path: Path) -> IO[bytes]:
-    """Hold `<file>.lock` while the process lives; the kernel lets go of it on any death."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC
-    try:
-        lock = os.fdopen(os.open(path.with_name(path.name + ".lock"), flags, 0o600), "wb")
-    except OSError as error:
-        raise StorageUnavailable("The lock file of the database can not be made.") from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise StorageUnavailable(
-            "Another server already uses this database. Stop it, or give this one another "
-            "STORAGE_DATABASE_PATH."
-        ) from error
-    return lock
