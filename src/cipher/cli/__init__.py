@@ -1,4 +1,4 @@
-"""The command line: `cipher serve` and `cipher sessions`.
+"""The command line: `cipher serve`, `cipher sessions` and `cipher db`.
 
 Owns the commands, their flags, what they print and how they end. Owns no logic: they call the rooms
 below. Commands are imported when they are asked for, so that `cipher --help` costs nothing but
@@ -24,6 +24,7 @@ FAILED, USAGE, NOT_FOUND = 1, 2, 3
 _COMMANDS = {
     "serve": "Serve the page, REST and WebSocket.",
     "sessions": "List, read, export and import stored sessions.",
+    "db": "Migrate, check, back up and restore the database.",
 }
 
 

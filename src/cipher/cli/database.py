@@ -20,6 +20,7 @@ from cipher.cli import Failure, NotThere
 from cipher.errors import StorageError
 
 if TYPE_CHECKING:
+    from cipher.config import Settings
     from cipher.storage.base import DatabaseBackend
 
 T = TypeVar("T")
@@ -103,6 +104,16 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         raise KeyboardInterrupt from None
 
 
+def settings_of(where: dict[str, str | None]) -> Settings:
+    """The settings that flags and everything else name. Raises: Failure, SettingsError."""
+    from cipher.config import load_settings
+
+    settings = load_settings(**{f"storage_{name}": value for name, value in where.items()})
+    if settings.storage_database_type == "in-memory" or not settings.session_persistence_enabled:
+        raise Failure("The settings keep sessions in the server's memory only; none is stored.")
+    return settings
+
+
 @asynccontextmanager
 async def opened(
     where: dict[str, str | None], *, read_only: bool = False, make: bool = False
@@ -111,12 +122,9 @@ async def opened(
 
     Raises: NotThere, Failure, SettingsError.
     """
-    from cipher.config import load_settings
     from cipher.storage.manager import StorageManager
 
-    settings = load_settings(**{f"storage_{name}": value for name, value in where.items()})
-    if settings.storage_database_type == "in-memory" or not settings.session_persistence_enabled:
-        raise Failure("The settings keep sessions in the server's memory only; none is stored.")
+    settings = settings_of(where)
     place = "PostgreSQL"
     if settings.storage_database_type == "sqlite":
         file = settings.database_file

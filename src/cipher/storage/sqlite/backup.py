@@ -26,8 +26,8 @@ OnProgress = Callable[[int, int], None]
 _PAGES = 1_000
 """Pages (4 KiB) that are copied between two reports of progress."""
 _DAMAGED = (
-    "The database is damaged: no backup was kept. `cipher db check` says what is wrong with it, and "
-    "`cipher db check --recover` saves what can be read."
+    "The database is damaged: no backup was kept. `cipher db check` says what is wrong with it, "
+    "and `cipher db check --recover` saves what can be read."
 )
 
 
@@ -38,7 +38,8 @@ def silently(done: int, total: int) -> None:
 def back_up(path: Path, target: Path, *, on_progress: OnProgress = silently) -> None:
     """Copy the database at `path` as it is now to a file that must not exist.
 
-    Raises: FileExistsError, StorageCorrupt for a database that is damaged or not ours, StorageError.
+    Raises: FileExistsError; StorageCorrupt for a database that is damaged or not ours;
+    StorageError.
     """
     if target.exists():
         raise FileExistsError(target)
@@ -80,9 +81,13 @@ def copy(
     target: Path,
     *,
     vfs: str | None = None,
+    complaint: str = _DAMAGED,
     on_progress: OnProgress = silently,
 ) -> None:
-    """Copy a database into an empty file and check the copy. Raises: StorageError."""
+    """Copy a database into an empty file and check the copy.
+
+    Raises: StorageCorrupt with the complaint for one that is damaged, StorageError.
+    """
     with translated_errors(), closing(apsw.Connection(str(target), vfs=vfs)) as connection:
         connection.pragma("synchronous", "off")  # whoever gives it its name syncs it
         with source:  # one transaction, so that the steps below see one moment
@@ -94,4 +99,4 @@ def copy(
         if connection.pragma("journal_mode", "delete") != "delete":
             raise StorageError("The copy can not be made one file.")
         if connection.pragma("integrity_check") != "ok":
-            raise StorageCorrupt(_DAMAGED)
+            raise StorageCorrupt(complaint)

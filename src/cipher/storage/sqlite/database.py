@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, nullcontext, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Literal, TypeVar
 
@@ -54,8 +55,8 @@ from cipher.storage.sqlite.writer import Writer
 
 READERS = 3
 _WITHOUT_DATABASE = (
-    "The database file is gone, but its -wal file is there, which holds data and is nothing without "
-    "it. Put the database file back, or restore a backup with `cipher db restore`."
+    "The database file is gone, but its -wal file is there, which holds data and is nothing "
+    "without it. Put the database file back, or restore a backup with `cipher db restore`."
 )
 
 T = TypeVar("T")
@@ -156,9 +157,7 @@ class SqliteDatabase:
             migrate(connection, steps=self._steps)
             return
         with take_lock(self.path) if self._lock is None else nullcontext():
-            migrate(
-                connection, steps=self._steps, before=lambda version: self._keep(connection, version)
-            )
+            migrate(connection, steps=self._steps, before=partial(self._keep, connection))
 
     def _keep(self, connection: apsw.Connection, version: int) -> None:
         """Keep a copy of the database as it is before a migration."""

@@ -23,7 +23,7 @@ SIDECARS = ("-wal", "-shm", "-journal")
 """What SQLite keeps beside a database, by the ends of the names."""
 
 _NAMED = 50
-"""Characters of a file's name that its temporary file shows: the whole may have no room for more."""
+"""Characters of a file's name that its temporary file shows: the whole may leave no room."""
 _NO_SPACE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _NO_RIGHT = frozenset({errno.EACCES, errno.EPERM, errno.EROFS})
 
@@ -74,18 +74,22 @@ def publish(temporary: Path, target: Path) -> None:
         sync(target.parent)
 
 
-def set_aside(path: Path, *, end: str) -> Path:
+def set_aside(path: Path, *, end: str) -> Path | None:
     """Give a file, and what SQLite keeps beside it, a further name that says since when.
 
-    `path` itself stays where it is until something is put in its place. Returns the new name.
-    Raises: StorageError.
+    `path` itself stays where it is until something is put in its place. Returns the new name; None
+    if there is nothing. Raises: StorageError.
     """
     with translated_os_errors():
+        there = [end for end in ("", *SIDECARS) if beside(path, end).exists()]
+        if not there:
+            return None
         aside = _free(beside(path, end))
-        _link(path, aside)
-        for sidecar in SIDECARS:
-            with suppress(FileNotFoundError):
-                beside(path, sidecar).rename(beside(aside, sidecar))
+        for name in there:
+            if name:
+                beside(path, name).rename(beside(aside, name))
+            else:
+                _link(path, aside)
         sync(path.parent)
     return aside
 

@@ -9,6 +9,7 @@ and left alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import apsw
 
@@ -63,7 +64,7 @@ def is_older(connection: apsw.Connection, steps: Sequence[Migration] | None = No
     return 0 < version < steps[-1].number
 
 
-def tables_of(version: int, steps: Sequence[Migration] | None = None) -> list[tuple[str, ...]]:
+def tables_of(version: int, steps: Sequence[Migration] | None = None) -> list[tuple[Any, ...]]:
     """The type, name and SQL of everything in the schema of a version, in the order of names."""
     memory = apsw.Connection(":memory:")
     for step in migrations_for("sqlite") if steps is None else steps:
@@ -72,14 +73,15 @@ def tables_of(version: int, steps: Sequence[Migration] | None = None) -> list[tu
     return schema_of(memory)
 
 
-def schema_of(connection: apsw.Connection) -> list[tuple[str, ...]]:
+def schema_of(connection: apsw.Connection) -> list[tuple[Any, ...]]:
     """The same of a database that is open."""
-    return connection.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()
+    rows: list[tuple[Any, ...]] = connection.execute(
+        "SELECT type, name, sql FROM sqlite_schema ORDER BY name"
+    ).fetchall()
+    return rows
 
 
-def require_current(
-    connection: apsw.Connection, steps: Sequence[Migration] | None = None
-) -> None:
+def require_current(connection: apsw.Connection, steps: Sequence[Migration] | None = None) -> None:
     """Refuse a schema that is not the newest known, for who may only read.
 
     Raises: StorageUnavailable for an older or a newer one, StorageCorrupt for another program's.
