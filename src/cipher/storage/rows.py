@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from cipher.errors import BadRequest
+from cipher.errors import BadRequest, StorageCorrupt
 from cipher.model import (
     Failure,
     Message,
@@ -32,6 +32,10 @@ MESSAGE = (
     "seq, parent_seq, id, client_msg_id, turn_id, attempt, role, status, message_data, timestamp"
 )
 TURN = "id, session_id, user_seq, attempt, status, partial, lease_owner, lease_until, answer_seq"
+
+_BAD_VALUES = (TypeError, OverflowError)
+"""What is raised where a row holds what no verb stores: no time, or nothing where something must
+be."""
 
 
 class Row(Protocol):
@@ -55,31 +59,34 @@ def session_from(row: Row, *, on_damage: Callable[[str], None] | None = None) ->
     """The noun of a row of `SESSION`.
 
     Metadata that is none raises msgspec.DecodeError, or becomes empty where `on_damage` is told of
-    the session.
+    the session. Raises: StorageCorrupt.
     """
     archived, deleted, text = row[10], row[11], row[12]
     try:
         metadata = {} if text == "{}" else _metadata_decoder.decode(text)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, TypeError):
         if on_damage is None:
             raise
         on_damage(row[0])
         metadata = {}
-    return Session(
-        id=row[0],
-        owner_id=row[1],
-        title=row[2],
-        created_at=from_ms(row[3]),
-        last_activity=from_ms(row[4]),
-        message_count=row[5],
-        epoch=row[6],
-        head_seq=row[7],
-        leaf_seq=row[8],
-        pinned=bool(row[9]),
-        archived_at=None if archived is None else from_ms(archived),
-        deleted_at=None if deleted is None else from_ms(deleted),
-        metadata=metadata,
-    )
+    try:
+        return Session(
+            id=row[0],
+            owner_id=row[1],
+            title=row[2],
+            created_at=from_ms(row[3]),
+            last_activity=from_ms(row[4]),
+            message_count=row[5],
+            epoch=row[6],
+            head_seq=row[7],
+            leaf_seq=row[8],
+            pinned=bool(row[9]),
+            archived_at=None if archived is None else from_ms(archived),
+            deleted_at=None if deleted is None else from_ms(deleted),
+            metadata=metadata,
+        )
+    except _BAD_VALUES as error:
+        raise StorageCorrupt from error
 
 
 def although_damaged(row: Row) -> Session:
@@ -115,22 +122,25 @@ def encode_metadata(metadata: dict[str, Any]) -> str:
 
 
 def message_from(row: Row) -> Message:
-    """The noun of a row of `MESSAGE`."""
-    data = _decoder.decode(row[8])
-    return Message(
-        seq=row[0],
-        parent_seq=row[1],
-        id=row[2],
-        client_msg_id=row[3],
-        turn_id=row[4],
-        attempt=row[5],
-        role=row[6],
-        status=row[7],
-        parts=data.parts,
-        usage=data.usage,
-        error=data.error,
-        timestamp=from_ms(row[9]),
-    )
+    """The noun of a row of `MESSAGE`. Raises: StorageCorrupt, msgspec.DecodeError."""
+    try:
+        data = _decoder.decode(row[8])
+        return Message(
+            seq=row[0],
+            parent_seq=row[1],
+            id=row[2],
+            client_msg_id=row[3],
+            turn_id=row[4],
+            attempt=row[5],
+            role=row[6],
+            status=row[7],
+            parts=data.parts,
+            usage=data.usage,
+            error=data.error,
+            timestamp=from_ms(row[9]),
+        )
+    except _BAD_VALUES as error:
+        raise StorageCorrupt from error
 
 
 def row_of_message(message: Message) -> tuple[Any, ...]:
@@ -150,7 +160,11 @@ def row_of_message(message: Message) -> tuple[Any, ...]:
 
 
 def turn_from(row: Row) -> Turn:
-    """The noun of a row of `TURN`."""
+    """The noun of a row of `TURN`. Raises: StorageCorrupt."""
+    try:
+        lease_until = None if row[7] is None else from_ms(row[7])
+    except _BAD_VALUES as error:
+        raise StorageCorrupt from error
     return Turn(
         id=row[0],
         session_id=row[1],
@@ -159,5 +173,5 @@ def turn_from(row: Row) -> Turn:
         status=row[4],
         partial=row[5],
         lease_owner=row[6],
-        lease_until=None if row[7] is None else from_ms(row[7]),
+        lease_until=lease_until,
     )

@@ -173,6 +173,6 @@ def unreadable(read: Any, row: tuple[Any, ...]) -> str | None:
     try:
         noun = read(row)
         msgspec.convert(msgspec.to_builtins(noun), type(noun))
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError) as error:
+    except (StorageCorrupt, msgspec.MsgspecError, ValueError, TypeError) as error:
         return f"It can not be read ({type(error).__name__})."
     return None

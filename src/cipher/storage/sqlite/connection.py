@@ -106,9 +106,9 @@ def translated_errors() -> Iterator[None]:
         raise translate(error) from error
 
 
-DRIVER_ERRORS = (apsw.Error, msgspec.DecodeError, UnicodeEncodeError, OverflowError)
-"""SQLite's own errors, those for JSON in a row that is none of ours, and those for a value that has
-no form in SQLite."""
+DRIVER_ERRORS = (apsw.Error, msgspec.DecodeError, UnicodeError, OverflowError)
+"""SQLite's own errors, those for text and JSON in a row that are none, and those for a value that
+has no form in SQLite."""
 
 
 def translate(error: BaseException) -> CipherError:
@@ -120,7 +120,7 @@ def translate(error: BaseException) -> CipherError:
             return BadRequest("The number is too large.")
         case apsw.FullError():
             return StorageFull()
-        case apsw.CorruptError() | apsw.NotADBError() | msgspec.DecodeError():
+        case apsw.CorruptError() | apsw.NotADBError() | msgspec.DecodeError() | UnicodeError():
             return StorageCorrupt()
         case apsw.ReadOnlyError():
             return ReadOnly()
