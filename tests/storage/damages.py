@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Literal
 
 from cipher.errors import StorageError
-from cipher.model import SessionState
+from cipher.model import Session, SessionState
 from cipher.storage.sqlite import SqliteDatabase
 from tests.storage.samples import OWNER, answered, asked, at, created
 
@@ -104,7 +104,8 @@ async def view(path: Path) -> View:
 
 
 async def _listed(database: SqliteDatabase, state: SessionState) -> Any:
-    sessions, cursor = [], None
+    sessions: list[Session] = []
+    cursor: str | None = None
     try:
         while True:
             page = await database.list_sessions(OWNER, state=state, limit=20, cursor=cursor)

@@ -41,6 +41,7 @@ from cipher.storage.base import Lease, OpenTurn, OwnedTurn
 from cipher.storage.migrations import Migration
 from cipher.storage.sqlite import answers, messages, sessions, turns
 from cipher.storage.sqlite.backup import keep_copy
+from cipher.storage.sqlite.check import require_whole_lists
 from cipher.storage.sqlite.connection import DRIVER_ERRORS, connect, translate, translated_errors
 from cipher.storage.sqlite.files import (
     beside,
@@ -54,6 +55,11 @@ from cipher.storage.sqlite.schema import is_older, migrate, require_current
 from cipher.storage.sqlite.writer import Writer
 
 READERS = 3
+_DAMAGED = (
+    "The database file is damaged; it was left untouched. `cipher db check` says what is wrong, "
+    "`cipher db restore` puts a backup in its place, and `cipher db check --recover` saves what "
+    "can be read into a new file."
+)
 _WITHOUT_DATABASE = (
     "The database file is gone, but its -wal file is there, which holds data and is nothing "
     "without it. Put the database file back, or restore a backup with `cipher db restore`."
@@ -98,8 +104,16 @@ class SqliteDatabase:
         self._damaged: set[str] = set()
 
     async def open(self) -> None:
-        """See `DatabaseBackend.open`; StorageUnavailable too when another server has the file."""
-        await asyncio.to_thread(self._open_to_read if self._read_only else self._open)
+        """See `DatabaseBackend.open`; StorageUnavailable too when another server has the file.
+
+        A server does not open a file whose list of sessions is damaged.
+        """
+        try:
+            await asyncio.to_thread(self._open_to_read if self._read_only else self._open)
+        except StorageCorrupt as error:
+            if error.message != StorageCorrupt().message:
+                raise
+            raise StorageCorrupt(_DAMAGED) from error
         if self._read_only:
             return
         try:
@@ -127,6 +141,8 @@ class SqliteDatabase:
             try:
                 with translated_errors():
                     self._migrate(connection)
+                    if self.sole_runner:
+                        require_whole_lists(connection)
             except StorageError:
                 connection.close()
                 raise
