@@ -23,7 +23,8 @@ from cipher.model import new_id
 class Disk(apsw.VFS):
     """A VFS to name in `SqliteDatabase(path, vfs=disk.name)`; `close` takes it out of SQLite.
 
-    `syncs` counts those of the WAL. `full` fails writes for want of space, `broken` fails syncs.
+    `syncs` counts those of the WAL. `full` fails writes for want of space, `broken` fails syncs,
+    `life` is how many further changes happen before none does any more, as if the process had died.
     """
 
     def __init__(self) -> None:
@@ -31,6 +32,7 @@ class Disk(apsw.VFS):
         self.syncs = 0
         self.full = False
         self.broken = False
+        self.life: int | None = None
         self._gate = threading.Event()
         self._gate.set()
         self._waiting = threading.Event()
@@ -42,6 +44,7 @@ class Disk(apsw.VFS):
         return DiskFile(self, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:  # noqa: N802
+        self.spend_life()
         super().xDelete(filename, syncdir)
         with self.lock:
             self.stored.pop(filename, None)
@@ -72,6 +75,12 @@ class Disk(apsw.VFS):
         if not self._gate.is_set():
             self._waiting.set()
             assert self._gate.wait(timeout=30)
+
+    def spend_life(self) -> None:
+        if self.life is not None:
+            self.life -= 1
+            if self.life < 0:
+                raise apsw.IOError("the process is dead")
 
     def close(self) -> None:
         self.unregister()
@@ -111,6 +120,7 @@ class DiskFile(apsw.VFSFile):
             self._stored = disk.stored.setdefault(self._name, StoredFile(Path(self._name)))
 
     def xWrite(self, data: Any, offset: int) -> None:  # noqa: N802
+        self._disk.spend_life()
         if self._disk.full:
             raise apsw.FullError("no space left on the disk")
         super().xWrite(data, offset)
@@ -118,12 +128,14 @@ class DiskFile(apsw.VFSFile):
             self._stored.pending.append((offset, bytes(data)))
 
     def xTruncate(self, size: int) -> None:  # noqa: N802
+        self._disk.spend_life()
         super().xTruncate(size)
         with self._disk.lock:
             self._stored.pending.append(size)
 
     def xSync(self, flags: int) -> None:  # noqa: N802
         self._disk.pass_gate()
+        self._disk.spend_life()
         if self._disk.broken:
             raise apsw.IOError("the disk does not answer")
         super().xSync(flags)

@@ -14,7 +14,7 @@ from cipher.storage.sqlite import SqliteDatabase
 from cipher.storage.sqlite.check import check
 from cipher.storage.sqlite.recover import recover
 from tests.storage.damages import View, damage, make, outcome_of, view
-from tests.storage.samples import OWNER, answered, asked, at, created, said, whole_log
+from tests.storage.samples import OWNER, answered, asked, created, said, whole_log
 
 pytestmark = pytest.mark.backend
 

@@ -98,5 +98,9 @@ def copy(
                     on_progress(work.page_count - work.remaining, work.page_count)
         if connection.pragma("journal_mode", "delete") != "delete":
             raise StorageError("The copy can not be made one file.")
-        if connection.pragma("integrity_check") != "ok":
+        try:
+            found = connection.pragma("integrity_check")
+        except apsw.CorruptError as error:
+            raise StorageCorrupt(complaint) from error
+        if found != "ok":
             raise StorageCorrupt(complaint)
