@@ -43,7 +43,7 @@ def back_up(path: Path, target: Path, *, on_progress: OnProgress = silently) -> 
     """
     if target.exists():
         raise FileExistsError(target)
-    with closing(connect(path, read_only=True)) as connection, translated_errors():
+    with translated_errors(), closing(connect(path, read_only=True)) as connection:
         version_of(connection)
         with temporary_beside(target) as temporary:
             copy(connection, temporary, on_progress=on_progress)
@@ -92,10 +92,13 @@ def copy(
         connection.pragma("synchronous", "off")  # whoever gives it its name syncs it
         with source:  # one transaction, so that the steps below see one moment
             source.execute("SELECT 1 FROM sqlite_schema").get  # noqa: B018 - it begins here
-            with connection.backup("main", source, "main") as work:
+            work = connection.backup("main", source, "main")
+            try:
                 while not work.done:
                     work.step(_PAGES)
                     on_progress(work.page_count - work.remaining, work.page_count)
+            finally:
+                work.close(True)  # what was wrong has been raised by the step
         if connection.pragma("journal_mode", "delete") != "delete":
             raise StorageError("The copy can not be made one file.")
         try:

@@ -124,7 +124,7 @@ class SqliteDatabase:
 
     def _open_to_read(self) -> None:
         connection = connect(self.path, read_only=True, vfs=self._vfs)
-        with closing(connection), translated_errors():
+        with translated_errors(), closing(connection):
             require_current(connection, self._steps)
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="sqlite-reader")
 
@@ -144,7 +144,8 @@ class SqliteDatabase:
                     if self.sole_runner:
                         require_whole_lists(connection)
             except StorageError:
-                connection.close()
+                with suppress(apsw.Error):  # what is wrong is known already
+                    connection.close()
                 raise
         except StorageError:
             self._release_lock()
@@ -162,7 +163,7 @@ class SqliteDatabase:
             raise StorageCorrupt(_WITHOUT_DATABASE)
         with temporary_beside(self.path) as temporary:
             connection = connect(temporary, new=True, vfs=self._vfs)
-            with closing(connection), translated_errors():
+            with translated_errors(), closing(connection):
                 migrate(connection, steps=self._steps)
             with suppress(FileExistsError):  # another process was faster
                 publish(temporary, self.path)
