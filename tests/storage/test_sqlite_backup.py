@@ -335,6 +335,20 @@ async def test_a_check_finds_nothing_in_a_database_with_everything_in_it(path: P
     await server.close()
 
 
+async def test_a_check_leaves_the_file_and_its_wal_as_they_are(path: Path, backup: Path):
+    server = SqliteDatabase(path)
+    await server.open()
+    await created(server)
+    await asked(server)
+    for end in ("", "-wal"):
+        content = path.with_name(path.name + end).read_bytes()
+        backup.with_name(backup.name + end).write_bytes(content)
+    await server.close()
+    before = {file: file.read_bytes() for file in backup.parent.iterdir()}
+    assert check(backup).messages == 1
+    assert {file: file.read_bytes() for file in before} == before
+
+
 @pytest.mark.parametrize(
     ("damage", "kind"),
     [

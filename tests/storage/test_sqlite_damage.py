@@ -46,9 +46,10 @@ async def test_no_random_damage_makes_a_conversation_shorter_or_ends_the_process
 async def test_a_file_that_was_cut_to_nothing_is_not_served_as_a_new_one(path: Path):
     await make(path)
     path.write_bytes(b"")
-    for options in ({}, {"exclusive": True}, {"read_only": True}):
+    for exclusive, read_only in ((False, False), (True, False), (False, True)):
+        backend = SqliteDatabase(path, exclusive=exclusive, read_only=read_only)
         with pytest.raises(StorageCorrupt, match="cipher db restore"):
-            await SqliteDatabase(path, **options).open()
+            await backend.open()
         assert path.read_bytes() == b""
 
 

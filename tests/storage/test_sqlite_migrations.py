@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -207,10 +207,8 @@ async def test_a_process_that_dies_at_any_write_leaves_a_file_that_the_next_star
         path = prepared(f"death-{deaths}")
         mortal.stored.clear()
         mortal.life = deaths
-        try:
+        with suppress(StorageError):
             await upgraded(path, vfs=mortal.name)
-        except StorageError:
-            pass
         alive, mortal.life = mortal.life >= 0, None
         cut = tmp_path / f"cut-{deaths}"
         cut.mkdir()

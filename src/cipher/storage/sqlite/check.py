@@ -84,6 +84,8 @@ def check(path: Path, *, on_progress: OnProgress = silently) -> Report:
     """Check the file at `path`. Raises: StorageError where it can not be looked at at all."""
     try:
         with closing(connect(path, read_only=True)) as connection:
+            # Who closes a file last would move its WAL into it: it is only looked at here.
+            connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
             return examine(connection, on_progress=on_progress)
     except StorageCorrupt as error:
         return Report(findings=(Finding(kind="file", detail=error.message),))
