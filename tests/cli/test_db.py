@@ -175,6 +175,15 @@ def test_migrate_says_when_it_is_done(run: Run, stored: list[str]) -> None:
     assert result.stderr == "The database is up to date.\n"
 
 
+def test_what_is_logged_is_no_part_of_the_answer(run: Run, stored: list[str]) -> None:
+    other = apsw.Connection(str(FILE))
+    other.execute("UPDATE sessions SET metadata = 'x' WHERE id = ?", (stored[0],))
+    other.close()
+    result = run("sessions", "list", "--json", "--all")
+    assert len(json.loads(result.stdout)["sessions"]) == 7
+    assert "session is damaged" in result.stderr
+
+
 def test_a_server_does_not_start_on_a_damaged_file_and_says_what_to_do(
     run: Run, spawn: Spawn, stored: list[str]
 ) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -105,8 +106,15 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 def settings_of(where: dict[str, str | None]) -> Settings:
-    """The settings that flags and everything else name. Raises: Failure, SettingsError."""
+    """The settings that flags and everything else name. Raises: Failure, SettingsError.
+
+    From here on rooms may log, and standard output is for answers.
+    """
+    import structlog
+
     from cipher.config import load_settings
+
+    structlog.configure(logger_factory=lambda *_: structlog.PrintLogger(sys.stderr))
 
     settings = load_settings(**{f"storage_{name}": value for name, value in where.items()})
     if settings.storage_database_type == "in-memory" or not settings.session_persistence_enabled:
