@@ -17,7 +17,7 @@ import apsw
 import msgspec
 
 from cipher.errors import StorageCorrupt, StorageError
-from cipher.storage.sqlite import messages, sessions
+from cipher.storage.rows import MESSAGE, SESSION, message_from, session_from
 from cipher.storage.sqlite.backup import OnProgress, silently
 from cipher.storage.sqlite.connection import DRIVER_ERRORS, connect
 from cipher.storage.sqlite.schema import schema_of, tables_of, version_of
@@ -151,8 +151,8 @@ def _of_sessions(connection: apsw.Connection) -> Iterator[Finding]:
         )
     for (session_id,) in connection.execute(_PURGED):
         yield Finding(kind="session", session_id=session_id, detail="It was purged and is there.")
-    for row in connection.execute(f"SELECT {sessions.COLUMNS} FROM sessions"):
-        if (reason := unreadable(sessions.session_from, row)) is not None:
+    for row in connection.execute(f"SELECT {SESSION} FROM sessions"):
+        if (reason := unreadable(session_from, row)) is not None:
             yield Finding(kind="session", session_id=row[0], detail=reason)
 
 
@@ -162,9 +162,9 @@ def _of_messages(
     for session_id, seq in connection.execute(_MISPLACED):
         detail = f"Message {seq} has a parent that is not above it, or another owner."
         yield Finding(kind="message", session_id=session_id, detail=detail)
-    rows = connection.execute(f"SELECT {messages.COLUMNS}, session_id FROM messages")
+    rows = connection.execute(f"SELECT {MESSAGE}, session_id FROM messages")
     for done, row in enumerate(rows, start=1):
-        if (reason := unreadable(messages.message_from, row)) is not None:
+        if (reason := unreadable(message_from, row)) is not None:
             detail = f"Message {row[0]}: {reason}"
             yield Finding(kind="message", session_id=row[-1], detail=detail)
         if done % _STEP == 0 or done == total:

@@ -16,7 +16,7 @@ import apsw
 import msgspec
 
 from cipher.model import new_id, title_from
-from cipher.storage.sqlite import messages, sessions
+from cipher.storage.rows import MESSAGE, SESSION, encode_metadata, message_from, session_from
 from cipher.storage.sqlite.check import TURNS_AMISS, unreadable
 
 _SOME_TITLE = "Recovered conversation"
@@ -57,16 +57,16 @@ def mend(connection: apsw.Connection) -> Iterator[SessionLoss]:
 
 def _drop_unreadable(connection: apsw.Connection) -> None:
     """Leave out rows whose values are none of ours; damaged metadata becomes empty."""
-    for row in connection.execute(f"SELECT {sessions.COLUMNS} FROM sessions").fetchall():
-        if unreadable(sessions.session_from, row):
+    for row in connection.execute(f"SELECT {SESSION} FROM sessions").fetchall():
+        if unreadable(session_from, row):
             emptied = (*row[:12], "{}")
             connection.execute("UPDATE sessions SET metadata = '{}' WHERE id = ?", (row[0],))
-            if unreadable(sessions.session_from, emptied):
+            if unreadable(session_from, emptied):
                 connection.execute("DELETE FROM sessions WHERE id = ?", (row[0],))
     bad = [
         row[-1]
-        for row in connection.execute(f"SELECT {messages.COLUMNS}, rowid FROM messages")
-        if row[0] < 1 or unreadable(messages.message_from, row)
+        for row in connection.execute(f"SELECT {MESSAGE}, rowid FROM messages")
+        if row[0] < 1 or unreadable(message_from, row)
     ]
     connection.executemany("DELETE FROM messages WHERE rowid = ?", ((rowid,) for rowid in bad))
 
@@ -79,11 +79,11 @@ def _rebuild_sessions(connection: apsw.Connection) -> Iterator[str]:
     ).fetchall()
     for session_id, owner_id, first, last, head in orphans:
         opening = connection.execute(
-            f"SELECT {messages.COLUMNS} FROM messages WHERE session_id = ? AND role = 'user' "
+            f"SELECT {MESSAGE} FROM messages WHERE session_id = ? AND role = 'user' "
             "ORDER BY seq LIMIT 1",
             (session_id,),
         ).fetchone()
-        title = title_from(messages.message_from(opening).content) if opening else ""
+        title = title_from(message_from(opening).content) if opening else ""
         connection.execute(
             "INSERT INTO sessions (id, owner_id, title, created_at, last_activity, epoch, "
             "head_seq, message_count, leaf_seq) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, ?7)",
@@ -147,5 +147,5 @@ def _mark(connection: apsw.Connection, session_id: str, lost: int) -> None:
     metadata = {**msgspec.json.decode(text), "recovered": {"lostMessages": lost}}
     connection.execute(
         "UPDATE sessions SET metadata = ? WHERE id = ?",
-        (sessions.encode_metadata(metadata), session_id),
+        (encode_metadata(metadata), session_id),
     )
