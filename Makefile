@@ -4,11 +4,11 @@ PYTHON ?= python3
 BIN = .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run setup test lint format test-ui lock build bench clean
+.PHONY: help run setup test test-long lint format test-ui lock build bench clean
 
 help:  ## Show this list
 	@sed -nE 's/^([a-z-]+):.*  ## (.*)/\1\t\2/p' Makefile | while IFS='	' read -r target text; do \
-	  printf '  make %-8s %s\n' "$$target" "$$text"; done
+	  printf '  make %-9s %s\n' "$$target" "$$text"; done
 
 run:  ## Set up and serve page, REST and WebSocket (ARGS="--port 4000" for options)
 	@$(PYTHON) scripts/setup.py run
@@ -19,6 +19,9 @@ setup:  ## Set up for development without starting anything
 
 test: setup lint test-ui  ## Set up, then check style, types and layering, and run every test
 	$(BIN)/pytest $(ARGS)
+
+test-long: setup  ## Run the sweeps of the durability tests with their large numbers (hours)
+	$(BIN)/pytest --long $(ARGS)
 
 lint: setup  ## Check style, types and layering
 	$(BIN)/ruff check

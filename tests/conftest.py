@@ -3,15 +3,16 @@
 Owns the `chromium` and `postgres` fixtures and the rule that, where `CI` is `true`, a skipped test
 marked `backend` or `browser` (and a test module that skips itself whole) fails with the reason of
 the skip. Generated tests draw the same examples every time and have no deadline, so that neither
-luck nor a busy machine fails one. Fixtures of one room live in the `conftest.py` of that room's
-folder.
+luck nor a busy machine fails one. With `--long` only the tests marked `long` run, each with its
+larger numbers. Fixtures of one room live in the `conftest.py` of that room's folder.
 """
 
 from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from typing import TypeAlias
 
 import pytest
 from hypothesis import settings
@@ -25,9 +26,30 @@ pytest.register_assert_rewrite(
 )
 
 MUST_RUN = ("backend", "browser")
+LONG_SECONDS = 7_200
+"""How long one test may take in a long run."""
+
+Scale: TypeAlias = Callable[[int, int], int]
 
 settings.register_profile("steady", deadline=None, derandomize=True, database=None)
 settings.load_profile("steady")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--long", action="store_true", help="run only tests marked long, with larger numbers"
+    )
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--long"):
+        return
+    config.hook.pytest_deselected(
+        items=[item for item in items if item.get_closest_marker("long") is None]
+    )
+    items[:] = [item for item in items if item.get_closest_marker("long") is not None]
+    for item in items:
+        item.add_marker(pytest.mark.timeout(LONG_SECONDS), append=False)
 
 
 def pytest_configure() -> None:
@@ -41,6 +63,12 @@ def pytest_configure() -> None:
 
 def in_ci() -> bool:
     return os.environ.get("CI", "").lower() in {"true", "1"}
+
+
+@pytest.fixture(scope="session")
+def scale(pytestconfig: pytest.Config) -> Scale:
+    """`scale(usual, long)` is the number that fits the run."""
+    return lambda usual, long: long if pytestconfig.getoption("--long") else usual
 
 
 @pytest.fixture(scope="session")

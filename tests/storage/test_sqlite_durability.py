@@ -1,7 +1,6 @@
 """What SQLite promises beyond the contract: nothing that was acknowledged is lost.
 
-Power cuts are simulated with a disk that knows what was synced; kills are real ones of real
-processes.
+Kills are real ones of real processes; power cuts are in `test_sqlite_power.py`.
 """
 
 from __future__ import annotations
@@ -16,7 +15,7 @@ import pytest
 
 from cipher.errors import SessionExists, StorageError, StorageFull, StorageUnavailable
 from cipher.model import LOCAL_OWNER, utc_now
-from cipher.storage.sqlite import SqliteDatabase, connection
+from cipher.storage.sqlite import SqliteDatabase
 from tests.storage.disk import Disk
 from tests.storage.samples import (
     OWNER,
@@ -32,53 +31,7 @@ from tests.storage.samples import (
 pytestmark = pytest.mark.backend
 
 KILLS = 20
-POWER_CUTS = 40
 APPENDER = Path(__file__).with_name("appender.py")
-
-
-@pytest.mark.parametrize("seed", [1, 2, 3])
-async def test_a_power_cut_at_any_moment_loses_nothing_that_was_acknowledged(
-    database: SqliteDatabase,
-    disk: Disk,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    seed: int,
-):
-    monkeypatch.setattr(connection, "CHECKPOINT_PAGES", 30)
-    await database.close()
-    await database.open()
-    luck = Random(seed)
-    acknowledged: list[str] = []
-    progress = asyncio.Event()
-    await created(database)
-
-    async def caller(name: str) -> None:
-        for n in range(25):
-            key = f"{name}-{n}"
-            text = "x" * luck.randrange(6_000)
-            appended = await database.append(OWNER, "s", said(text, key=key), turn=wish(key))
-            acknowledged.append(appended.message.id)
-            finished = await answered(database, key, text=text)
-            acknowledged.append(finished.message.id)
-            progress.set()
-
-    work = asyncio.gather(*(caller(f"c{n}") for n in range(4)))
-    for cut in range(POWER_CUTS):
-        target = min(200, len(acknowledged) + luck.randrange(1, 8))
-        while len(acknowledged) < target:
-            progress.clear()
-            await asyncio.wait_for(progress.wait(), timeout=20)
-        folder = tmp_path / f"cut-{cut}"
-        folder.mkdir()
-        promised = set(acknowledged)
-        await asyncio.to_thread(disk.after_power_cut, folder, luck)
-        found = SqliteDatabase(folder / "sessions.db")
-        await found.open()
-        log = await whole_log(found)
-        await found.close()
-        assert promised <= {message.id for message in log}
-        assert [message.seq for message in log] == list(range(1, len(log) + 1))
-    await work
 
 
 async def test_a_full_disk_refuses_whole_batches_and_recovers(database: SqliteDatabase, disk: Disk):
