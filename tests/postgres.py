@@ -119,6 +119,15 @@ class PostgresServer:
             _send(child, signal.SIGKILL)
         self._wait()
 
+    def kill_backend(self) -> None:
+        """Kill one process that serves a connection, as the kernel does that runs out of memory."""
+        pids = self.sql(
+            "SELECT pid FROM pg_stat_activity WHERE application_name = 'cipher' "
+            "ORDER BY state = 'active' DESC"
+        ).split()
+        if pids:
+            _send(int(pids[0]), signal.SIGKILL)
+
     def freeze(self) -> None:
         """Let every process of the server stand still."""
         for pid in [*self._children(), self._pid]:

@@ -14,7 +14,8 @@ class CuttingProxy:
 
     `cut_at(word, deliver=True)` lets the next chunk from a client that has the word through to the
     server, waits for the server's answer, keeps that to itself and cuts; with `deliver=False` the
-    chunk does not reach the server either. Once: later chunks with the word pass.
+    chunk does not reach the server either. Once: later chunks with the word pass. After
+    `hold_after_cut` nobody gets through from the cut until `let_go`.
     """
 
     def __init__(self, port: int) -> None:
@@ -25,6 +26,10 @@ class CuttingProxy:
         self._open: set[asyncio.WriteTransport] = set()
         self.port = 0
         self.cuts = 0
+        self.cut = asyncio.Event()
+        """That a connection was cut."""
+        self._holds = False
+        self._open_gate = asyncio.Event()
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
@@ -47,7 +52,17 @@ class CuttingProxy:
         """Cut the connection that says the word next."""
         self._word, self._deliver = word, deliver
 
+    def hold_after_cut(self) -> None:
+        """Let nobody who comes after the cut through."""
+        self._holds = True
+
+    def let_go(self) -> None:
+        """Let everybody through again."""
+        self._open_gate.set()
+
     async def _serve(self, client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        if self._holds and self.cut.is_set():
+            await self._open_gate.wait()
         server, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
         ends = {to_client.transport, to_server.transport}
         self._open |= ends
@@ -62,6 +77,7 @@ class CuttingProxy:
                         to_server.write(data)
                         await server.read(CHUNK)
                     self.cuts += 1
+                    self.cut.set()
                     break
                 to_server.write(data)
                 await to_server.drain()

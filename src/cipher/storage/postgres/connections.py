@@ -7,7 +7,9 @@ be the one that hangs. A verb runs on a task of its own, so that a caller who go
 transaction half done and no connection in an unknown state.
 
 When a connection breaks during COMMIT nobody has said how it ended. Then the server is asked, on
-another connection, what became of the transaction (`pg_xact_status`); it is never guessed.
+another connection, what became of the transaction (`pg_xact_status`); it is never guessed. A server
+that crashed meanwhile can not tell: a transaction that was not on disk is forgotten with its
+number, which another one may have by now.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar, cast
 
 import asyncpg
 from asyncpg.pool import PoolConnectionProxy
@@ -37,10 +39,27 @@ ATTEMPTS: Final = 5
 SCHEMA: Final = "cipher"
 
 _READ_ONLY: Final = "ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_UNKNOWN: Final = (
+    "The connection broke while a change was being stored. Send it again: it is kept once."
+)
 
 T = TypeVar("T")
 Connection: TypeAlias = "PoolConnectionProxy[asyncpg.Record]"
 Work = Callable[[Connection], Awaitable[T]]
+
+
+if TYPE_CHECKING:  # the class takes no parameter when the program runs
+    _Base = asyncpg.Connection[asyncpg.Record]
+else:
+    _Base = asyncpg.Connection
+
+
+class _Connection(_Base):
+    """A connection that knows which life of the server it belongs to."""
+
+    __slots__ = ("life",)
+
+    life: str
 
 
 class Connections:
@@ -65,12 +84,15 @@ class Connections:
                 min_size=0,  # none is kept up while the server is away
                 max_size=self._size,
                 timeout=DEADLINE,
-                init=_require_durability,
+                connection_class=_Connection,
+                init=_get_to_know,
                 reset=_leave_as_it_is,
                 server_settings={
                     "application_name": "cipher",
                     "search_path": SCHEMA,
                     "synchronous_commit": "on",
+                    # What a verb reads after it has the lock has to be what was stored before.
+                    "default_transaction_isolation": "read committed",
                     "statement_timeout": str(int(DEADLINE * 1000)),
                     "idle_in_transaction_session_timeout": str(int(DEADLINE * 2000)),
                     "jit": "off",
@@ -138,6 +160,7 @@ class Connections:
     async def _write_once(self, work: Work[T], seconds: float) -> T:
         broken: BaseException | None = None
         async with self._transaction("", seconds) as connection:
+            life = _life(connection)
             if seconds > DEADLINE:
                 await connection.execute(f"SET LOCAL statement_timeout = {int(seconds * 1000)}")
             transaction = await connection.fetchval("SELECT pg_current_xact_id()::text")
@@ -146,14 +169,16 @@ class Connections:
                 await connection.execute("COMMIT")
             except DRIVER_ERRORS as error:
                 broken = error
-        if broken is not None and not await self._was_committed(transaction):
+        if broken is not None and not await self._was_committed(transaction, life):
             raise broken
         return value
 
-    async def _was_committed(self, transaction: str) -> bool:
+    async def _was_committed(self, transaction: str, life: str) -> bool:
         """What became of a transaction. Raises: StorageUnavailable where nobody can tell."""
         try:
             async with asyncio.timeout(ASK_SECONDS), self._borrowed(ASK_SECONDS) as connection:
+                if _life(connection) != life:
+                    raise StorageUnavailable
                 while True:
                     status = await connection.fetchval(
                         "SELECT pg_xact_status($1::text::xid8)", transaction
@@ -162,10 +187,7 @@ class Connections:
                         break
                     await asyncio.sleep(0.02)
         except (*DRIVER_ERRORS, CipherError) as error:
-            raise StorageUnavailable(
-                "The connection broke while a change was being stored. Send it again: it is kept "
-                "once."
-            ) from error
+            raise StorageUnavailable(_UNKNOWN) from error
         return bool(status == "committed")
 
     @asynccontextmanager
@@ -215,8 +237,20 @@ async def _leave_as_it_is(connection: asyncpg.Connection[Any]) -> None:
     """Nothing to reset: every verb ends its transaction and changes no setting."""
 
 
-async def _require_durability(connection: asyncpg.Connection[Any]) -> None:
-    """Refuse a server that would say "committed" before a commit is on disk."""
+def _life(connection: Connection) -> str:
+    return cast("_Connection", connection).life
+
+
+async def _get_to_know(connection: asyncpg.Connection[Any]) -> None:
+    """Learn which life of the server this is, and refuse one that would say "committed" too early.
+
+    A crash throws the statistics away, whether the whole server restarts after it or, as after the
+    death of one backend, only its processes do.
+    """
+    assert isinstance(connection, _Connection)
+    connection.life = await connection.fetchval(
+        "SELECT concat(pg_postmaster_start_time(), ' ', stats_reset) FROM pg_stat_bgwriter"
+    )
     synchronous = await connection.fetchval("SHOW synchronous_commit")
     if synchronous == "off" or await connection.fetchval("SHOW fsync") == "off":
         raise StorageUnavailable(
