@@ -92,7 +92,9 @@ class Life:
     async def ask(self, key: str, text: str) -> None:
         self.keys.append(key)
         wish = OpenTurn(turn_id=key, lease=lease())
-        appended = await self.tried(self.database.append(OWNER, "s", said(text, key=key), turn=wish))
+        appended = await self.tried(
+            self.database.append(OWNER, "s", said(text, key=key), turn=wish)
+        )
         if isinstance(appended, Appended):
             self.acknowledged[appended.message.id] = appended.message
         else:
