@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from cipher.storage.base import DatabaseBackend
@@ -15,6 +17,8 @@ from cipher.storage.postgres import PostgresDatabase
 from cipher.storage.sqlite import SqliteDatabase
 from tests.postgres import shared_server
 from tests.storage.comparison import Comparison
+from tests.storage.disk import Disk
+from tests.storage.platter import Manner, Platter
 
 pytestmark = [pytest.mark.backend, pytest.mark.timeout(180)]
 
@@ -26,19 +30,56 @@ BOUNDED = settings(
 
 
 class SqliteComparison(Comparison):
-    """SQLite, whose file may be closed and opened again at any step."""
+    """SQLite, which at any step may be closed and opened again, killed, or lose its power."""
 
     def new_backend(self) -> DatabaseBackend:
         self.folder = Path(tempfile.mkdtemp(prefix="comparison-"))
-        return SqliteDatabase(self.folder / "sessions.db")
+        self.lives = 0
+        self.disk = Disk()
+        self.platter = Platter()
+        return SqliteDatabase(self.path, vfs=self.disk.name)
+
+    @property
+    def path(self) -> Path:
+        """The file of this life; the files of former ones lie beside it."""
+        return self.folder / str(self.lives) / "sessions.db"
 
     @rule()
     def reopen(self) -> None:
         self.run(self.subject.close())
         self.run(self.subject.open())
 
+    @rule(luck=st.randoms(use_true_random=False), manner=st.sampled_from(("dropped", "torn")))
+    def lose_power(self, luck: Random, manner: Manner) -> None:
+        for event in self.disk.tape:
+            self.platter.follow(event)
+        self.go_on_with(self.platter.image(manner, luck))
+
+    @rule()
+    def be_killed(self) -> None:
+        names = ("sessions.db", "sessions.db-wal")
+        files = {name: self.path.with_name(name) for name in names}
+        self.go_on_with({name: file.read_bytes() for name, file in files.items() if file.exists()})
+
+    def go_on_with(self, files: dict[str, bytes]) -> None:
+        """Open what a sudden end left; whatever the abandoned life does now is not looked at."""
+        self.platter = Platter()
+        abandoned, disk = self.subject, self.disk
+        self.lives += 1
+        self.path.parent.mkdir()
+        for name, content in files.items():
+            self.path.with_name(name).write_bytes(content)
+            self.platter.hold(str(self.path.with_name(name)), content)
+        self.disk = Disk()
+        self.subject = SqliteDatabase(self.path, vfs=self.disk.name)
+        self.run(self.subject.open())
+        self.run(abandoned.close())
+        disk.close()
+        self.everything_is_the_same()
+
     def teardown(self) -> None:
         super().teardown()
+        self.disk.close()
         shutil.rmtree(self.folder)
 
 
@@ -47,7 +88,7 @@ TestSqlite.settings = BOUNDED
 
 
 class PostgresComparison(Comparison):
-    """PostgreSQL, to which the connections may be closed and opened again at any step."""
+    """PostgreSQL, to which all connections may be closed or cut at any step."""
 
     def new_backend(self) -> DatabaseBackend:
         server = shared_server()
@@ -58,6 +99,18 @@ class PostgresComparison(Comparison):
     def reopen(self) -> None:
         self.run(self.subject.close())
         self.run(self.subject.open())
+
+    @rule()
+    def be_killed(self) -> None:
+        """Another process takes over from one whose connections broke."""
+        shared_server().sql(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'cipher' AND backend_type = 'client backend'"
+        )
+        abandoned, self.subject = self.subject, PostgresDatabase(shared_server().url)
+        self.run(self.subject.open())
+        self.run(abandoned.close())
+        self.everything_is_the_same()
 
 
 TestPostgres = PostgresComparison.TestCase
