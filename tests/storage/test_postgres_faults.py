@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sized
+from functools import partial
 
 import pytest
 
@@ -114,9 +115,7 @@ async def test_twenty_callers_in_the_middle_of_a_fault_lose_nothing_and_have_not
     work = asyncio.gather(*(caller(number) for number in range(CALLERS)))
     for target in (40, 110, 170):
         async with progress:
-            await asyncio.wait_for(
-                progress.wait_for(lambda target=target: len(acknowledged) >= target), 30
-            )
+            await asyncio.wait_for(progress.wait_for(partial(_has, acknowledged, target)), 30)
         await asyncio.to_thread(_strike, own_postgres, fault)
     async with asyncio.timeout(30):
         await work
@@ -171,6 +170,10 @@ _OURS = (
     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cipher' "
     "AND backend_type = 'client backend'"
 )
+
+
+def _has(some: Sized, number: int) -> bool:
+    return len(some) >= number
 
 
 def _strike(server: PostgresServer, fault: str) -> None:

@@ -25,7 +25,6 @@ from tests.storage.samples import (
     everything,
     said,
     whole_log,
-    wish,
 )
 
 pytestmark = pytest.mark.backend

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -40,10 +39,10 @@ class WallClock:
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[WallClock]:
+def clock(monkeypatch: pytest.MonkeyPatch) -> WallClock:
     clock = WallClock()
     monkeypatch.setattr(model, "time", clock)
-    yield clock
+    return clock
 
 
 async def listed(server: Server, **query: Any) -> list[dict[str, Any]]:

@@ -137,6 +137,8 @@ class Sender:
                 assert payload["recovered"], payload
             case "error":
                 raise AssertionError(payload)
+            case _:
+                pass
 
 
 async def _tell(line: ClientConnection, type_: str, payload: dict[str, Any]) -> None:
@@ -258,7 +260,7 @@ def _check_everything(journal: Journal, logs: dict[str, tuple[Message, ...]]) ->
             if key in journal.acknowledged:
                 where, place = journal.acknowledged[key]
                 assert (where, place.seq) == (session, message.seq), "I4"
-    for session, log in logs.items():
+    for log in logs.values():
         assert [message.seq for message in log] == list(range(1, len(log) + 1)), "I4"
         asked = [message.turn_id for message in log if message.role == "user"]
         assert Counter(m.turn_id for m in log if m.role == "assistant") == Counter(asked)
