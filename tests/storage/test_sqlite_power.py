@@ -21,11 +21,11 @@ import pytest
 
 from cipher.errors import CipherError, SessionNotFound
 from cipher.model import Message
-from cipher.storage.sqlite import SqliteDatabase, connection, messages
+from cipher.storage.sqlite import SqliteDatabase, connection
 from cipher.storage.sqlite import database as database_module
-from cipher.storage.sqlite.schema import migrate
 from tests.conftest import Scale
 from tests.storage.disk import Disk, Event, Heard, Synced
+from tests.storage.images import put_down, read_at_once
 from tests.storage.platter import Manner, Platter
 from tests.storage.samples import OWNER, answered, asked, created, said, whole_log, wish
 
@@ -135,8 +135,8 @@ async def examined(tape: list[Event], folder: Path, luck: Random) -> Findings:
             images += 1
             try:
                 whole = images % WHOLE_OPENS == 0
-                read = read_as_a_server if whole else read_at_once
-                log = await read(folder / "image" / "sessions.db")
+                path = folder / "image" / "sessions.db"
+                log = await read_as_a_server(path) if whole else read_at_once(path)
             except (apsw.Error, CipherError, AssertionError) as error:
                 damages.append(f"image {images}, {manner}: {error!r}")
                 continue
@@ -146,28 +146,6 @@ async def examined(tape: list[Event], folder: Path, luck: Random) -> Findings:
             if [message.seq for message in log or ()] != list(range(1, len(kept) + 1)):
                 damages.append(f"image {images}, {manner}: the numbers have gaps")
     return Findings(images, losses, damages)
-
-
-def put_down(image: dict[str, bytes], folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
-    for old in folder.iterdir():
-        old.unlink()
-    for name, content in image.items():
-        (folder / name).write_bytes(content)
-
-
-async def read_at_once(path: Path) -> tuple[Message, ...] | None:
-    """The log of an image, None without a session, with the calls that opening is made of."""
-    connection.create_private(path)
-    opened = connection.connect(path)
-    try:
-        migrate(opened)
-        assert opened.pragma("integrity_check") == "ok"
-        return messages.log(opened, OWNER, "s", 0, 100_000).messages
-    except SessionNotFound:
-        return None
-    finally:
-        opened.close()
 
 
 async def read_as_a_server(path: Path) -> tuple[Message, ...] | None:
