@@ -8,7 +8,8 @@ from functools import partial
 
 import pytest
 
-from cipher.errors import StorageError, StorageUnavailable
+from cipher.errors import StorageCorrupt, StorageError, StorageUnavailable
+from cipher.model import Appended, Message
 from cipher.storage.postgres import PostgresDatabase, connections
 from tests.postgres import PostgresServer
 from tests.storage.cutting_proxy import CuttingProxy
@@ -91,6 +92,26 @@ async def test_callers_of_one_session_wait_for_each_other_whatever_the_role_is_s
     await asyncio.gather(*(server.close() for server in servers))
 
 
+async def test_a_damaged_session_fails_nobody_who_shares_a_transaction_with_it(
+    own_postgres: PostgresServer, database: PostgresDatabase
+) -> None:
+    for name in ("good", "damaged", "fine"):
+        await created(database, name)
+    own_postgres.sql("UPDATE cipher.sessions SET metadata = '{' WHERE id = 'damaged'")
+    ended = await asyncio.gather(
+        *(
+            database.append(OWNER, name, said(str(number)))
+            for number in range(5)
+            for name in ("good", "damaged", "fine")
+        ),
+        return_exceptions=True,
+    )
+    assert [type(one) for one in ended] == [Appended, StorageCorrupt, Appended] * 5
+    for name in ("good", "fine"):
+        log = await whole_log(database, name)
+        assert [message.content for message in log] == ["0", "1", "2", "3", "4"]
+
+
 @pytest.mark.parametrize("fault", ["kill the server", "kill a process", "end the connections"])
 async def test_twenty_callers_in_the_middle_of_a_fault_lose_nothing_and_have_nothing_twice(
     own_postgres: PostgresServer, database: PostgresDatabase, fault: str
@@ -121,11 +142,10 @@ async def test_twenty_callers_in_the_middle_of_a_fault_lose_nothing_and_have_not
         await work
     assert refusals, "no caller noticed the fault"
     for name in names:
-        log = await whole_log(database, name)
+        log = await log_of(own_postgres, name)
         keys = [message.client_msg_id for message in log]
         assert [message.seq for message in log] == list(range(1, len(log) + 1))
         assert sorted(filter(None, keys)) == sorted(key for s, key in acknowledged if s == name)
-    await database.check()
 
 
 async def test_a_pool_whose_connections_all_died_serves_the_next_callers(
@@ -139,7 +159,7 @@ async def test_a_pool_whose_connections_all_died_serves_the_next_callers(
     for number in range(20):
         refusals += await _insisting(database, "s", f"{number}")
     assert refusals <= 10
-    assert len(await whole_log(database)) == 20
+    assert len(await log_of(own_postgres, "s")) == 20
     assert own_postgres.sql(_OURS) <= "10"
 
 
@@ -170,6 +190,15 @@ _OURS = (
     "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'cipher' "
     "AND backend_type = 'client backend'"
 )
+
+
+async def log_of(server: PostgresServer, session_id: str) -> list[Message]:
+    """A session's log, read over a connection that no fault has met."""
+    database = PostgresDatabase(server.url)
+    await database.open()
+    log = await whole_log(database, session_id)
+    await database.close()
+    return log
 
 
 def _has(some: Sized, number: int) -> bool:

@@ -3,7 +3,7 @@
 Owns the order: verbs on one session run in the order in which they came, one batch at a time.
 Batches on different sessions run beside each other, each on a connection of its own. A caller hears
 of success only after the commit; one that is cancelled while it waits leaves its verb in the queue,
-and it happens whole.
+and it happens whole. A verb that fails on its own data, a damaged session among them, fails alone.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Final
 
-from cipher.errors import CipherError, StorageUnavailable
+from cipher.errors import BadRequest, CipherError, StorageCorrupt, StorageUnavailable
 from cipher.storage.postgres.batch import Outcome, Verb, perform
 from cipher.storage.postgres.connections import Connection, Connections
 
@@ -20,6 +20,8 @@ LANES: Final = 2
 MAX_BATCH: Final = 512
 MAX_WAITING: Final = 20_000
 """Verbs that may wait; beyond it a new one is refused, so that memory stays bounded."""
+_ONE_VERBS_FAULTS: Final = (BadRequest, StorageCorrupt)
+"""What the data of one verb can do to a transaction; nothing of it was kept then."""
 
 
 class _Job:
@@ -92,6 +94,13 @@ class Writer:
         lane.add_done_callback(self._end)
 
     async def _commit(self, batch: list[_Job], sessions: set[str]) -> None:
+        try:
+            await self._perform(batch)
+        finally:
+            self._taken -= sessions
+
+    async def _perform(self, batch: list[_Job]) -> None:
+        """Run a batch in one transaction, or, where what one verb met ended it, each in its own."""
         verbs = [job.verb for job in batch]
 
         async def work(connection: Connection) -> list[Outcome]:
@@ -100,6 +109,10 @@ class Writer:
         try:
             outcomes = await self._connections.write(work)
         except BaseException as error:  # noqa: BLE001 - every caller must hear
+            if isinstance(error, _ONE_VERBS_FAULTS) and len(batch) > 1:
+                for job in batch:
+                    await self._perform([job])
+                return
             known = error if isinstance(error, CipherError) else StorageUnavailable()
             if known is not error:
                 known.__cause__ = error
@@ -108,8 +121,6 @@ class Writer:
         else:
             for job, outcome in zip(batch, outcomes, strict=True):
                 job.settle(outcome)
-        finally:
-            self._taken -= sessions
 
     def _end(self, lane: asyncio.Task[None]) -> None:
         self._lanes.discard(lane)
