@@ -120,11 +120,23 @@ class PostgresServer:
         self._wait()
 
     def kill_backend(self) -> None:
-        """Kill one process that serves a connection, as the kernel does that runs out of memory."""
-        # Told by the system: a server that recovers from the last time answers nobody.
+        """Kill one process that serves a connection, as the kernel does that runs out of memory.
+
+        The server ends all the others after it. Returns when it has recovered.
+        """
         serving = [pid for pid in self._children() if b"cipher 127.0.0.1" in _title(pid)]
-        if serving:
-            _send(serving[0], signal.SIGKILL)
+        if not serving:
+            return
+        _send(serving[0], signal.SIGKILL)
+        until = time.monotonic() + START_SECONDS
+        while time.monotonic() < until:
+            try:
+                self.sql("SELECT 1")
+            except subprocess.CalledProcessError:
+                continue
+            if not _title(serving[0]):
+                return
+        raise RuntimeError(f"PostgreSQL did not recover:\n{(self._folder / 'log').read_text()}")
 
     def freeze(self) -> None:
         """Let every process of the server stand still."""
