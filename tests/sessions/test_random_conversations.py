@@ -78,6 +78,10 @@ class RandomConversations(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.open()
+        for name in ("a", "b"):
+            self.create(name)
+            for text in ("first", "second"):
+                self.say(name, 0, text)
 
     def open(self) -> None:
         storage = StorageManager(self.new_backend())
@@ -104,6 +108,9 @@ class RandomConversations(RuleBasedStateMachine):
         if talk is None:
             return
         parent = data.draw(st.just(talk.leaf) | st.integers(0, len(talk.said)))
+        self.say(name, parent, text)
+
+    def say(self, name: str, parent: int, text: str) -> None:
         new = NewMessage(
             id=new_id(),
             role="user",
@@ -113,6 +120,7 @@ class RandomConversations(RuleBasedStateMachine):
         )
         session = self.run(self.manager.load(OWNER, name))
         appended = self.run(session.append(new))
+        talk = self.model[name]
         talk.say(parent, text)
         assert appended.message.seq == len(talk.said)
 
@@ -139,9 +147,11 @@ class RandomConversations(RuleBasedStateMachine):
             self.run(self.manager.restore(OWNER, name))
             self.model[name].trashed = False
 
-    @rule(action=st.sampled_from(("archive", "delete")))
-    def expire(self, action: Any) -> None:
+    @rule(action=st.sampled_from(("archive", "delete")), luck=st.integers(0, 3))
+    def expire(self, action: Any, luck: int) -> None:
         """All that is idle goes where the policy says; the archive is left alone by it."""
+        if luck:
+            return
         later = utc_now() + timedelta(days=1)
         self.run(self.manager.storage.database.expire_sessions(action, idle_since=later, at=later))
         for talk in self.model.values():
