@@ -35,7 +35,8 @@ _PG_RESTORE = (
     "replace(gen_random_uuid()::text, '-', '')\""
 )
 _PG_CHECK = (
-    "This is about SQLite files. PostgreSQL has its own tool, which checks a database in use: "
+    "This is about SQLite files. PostgreSQL has its own tool, which checks a database in use after "
+    "CREATE EXTENSION amcheck: "
     'pg_amcheck --schema=cipher --heapallindexed "$STORAGE_DATABASE_URL"'
 )
 _WHICH_BACKUP = "Say which backup, as in `{command} cipher-sessions.db.backup-20260101T120000Z`."
