@@ -25,7 +25,8 @@ def put_down(image: dict[str, bytes], folder: Path) -> None:
 
 def read_at_once(path: Path) -> tuple[Message, ...] | None:
     """The log of an image, None without a session, with the calls that opening is made of."""
-    connection.create_private(path)
+    if not path.exists():
+        return None  # a database gets its name once its tables are in it
     opened = connection.connect(path)
     try:
         migrate(opened)

@@ -16,6 +16,8 @@ from cipher.storage.migrations import Migration, migrations_for
 from cipher.storage.sqlite import SqliteDatabase
 from cipher.storage.sqlite.check import check
 from tests.storage.disk import Disk
+from tests.storage.images import put_down
+from tests.storage.platter import Platter
 from tests.storage.samples import OWNER, STRANGER, at, created, said, whole_log
 
 pytestmark = pytest.mark.backend
@@ -205,14 +207,16 @@ async def test_a_process_that_dies_at_any_write_leaves_a_file_that_the_next_star
     deaths, alive = 0, False
     while not alive:
         path = prepared(f"death-{deaths}")
-        mortal.stored.clear()
+        mortal.tape.clear()
         mortal.life = deaths
         with suppress(StorageError):
             await upgraded(path, vfs=mortal.name)
         alive, mortal.life = mortal.life >= 0, None
         cut = tmp_path / f"cut-{deaths}"
-        cut.mkdir()
-        mortal.after_power_cut(cut, Random(deaths))
+        platter = Platter()
+        for event in mortal.tape:
+            platter.follow(event)
+        put_down(platter.image("kept", Random(deaths)), cut)
         found = [path] if path.exists() else []
         if (cut / "sessions.db").exists():
             found.append(cut / "sessions.db")
