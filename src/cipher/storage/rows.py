@@ -58,15 +58,15 @@ _metadata_decoder = msgspec.json.Decoder(dict[str, Any])
 def session_from(row: Row, *, on_damage: Callable[[str], None] | None = None) -> Session:
     """The noun of a row of `SESSION`.
 
-    Metadata that is none raises msgspec.DecodeError, or becomes empty where `on_damage` is told of
-    the session. Raises: StorageCorrupt.
+    Metadata that is none becomes empty where `on_damage` is told of the session. Raises:
+    StorageCorrupt for it otherwise, and for a value that no verb stores.
     """
     archived, deleted, text = row[10], row[11], row[12]
     try:
         metadata = {} if text == "{}" else _metadata_decoder.decode(text)
-    except (msgspec.DecodeError, TypeError):
+    except (msgspec.DecodeError, TypeError) as error:
         if on_damage is None:
-            raise
+            raise StorageCorrupt from error
         on_damage(row[0])
         metadata = {}
     try:
