@@ -1,10 +1,10 @@
 """What every test may rely on: a browser if there is one, and no silent skips in CI.
 
-Owns the `chromium` and `postgres` fixtures and the rule that, where `CI` is `true`, a skipped test
-marked `backend` or `browser` (and a test module that skips itself whole) fails with the reason of
-the skip. Generated tests draw the same examples every time and have no deadline, so that neither
-luck nor a busy machine fails one. With `--long` only the tests marked `long` run, each with its
-larger numbers. Fixtures of one room live in the `conftest.py` of that room's folder.
+Owns the `chromium`, `postgres` and `valkey` fixtures and the rule that, where `CI` is `true`, a
+skipped test marked `backend` or `browser` (and a test module that skips itself whole) fails with
+the reason of the skip. Generated tests draw the same examples every time and have no deadline, so
+that neither luck nor a busy machine fails one. With `--long` only the tests marked `long` run, each
+with its larger numbers. Fixtures of one room live in the `conftest.py` of that room's folder.
 """
 
 from __future__ import annotations
@@ -19,10 +19,14 @@ from hypothesis import settings
 
 from chromium import ADVICE, find_chromium
 from tests.postgres import PostgresServer, shared_server
+from tests.valkey import ValkeyServer, shared_valkey
 
 # Here, before any test module imports them: assertions in them explain themselves then.
 pytest.register_assert_rewrite(
-    "tests.storage.contract", "tests.storage.comparison", "tests.storage.samples"
+    "tests.storage.contract",
+    "tests.storage.cache_contract",
+    "tests.storage.comparison",
+    "tests.storage.samples",
 )
 
 MUST_RUN = ("backend", "browser")
@@ -85,6 +89,14 @@ def postgres() -> PostgresServer:
     """A server whose tables are empty; tests that stop it start one of their own."""
     server = shared_server()
     server.empty()
+    return server
+
+
+@pytest.fixture
+def valkey() -> ValkeyServer:
+    """A server without keys; tests that stop it start one of their own."""
+    server = shared_valkey()
+    server.command("FLUSHALL")
     return server
 
 

@@ -24,6 +24,7 @@ from pydantic_settings import (
 from cipher.errors import SettingsError
 
 DatabaseType = Literal["sqlite", "postgres", "in-memory"]
+CacheType = Literal["in-memory", "redis", "none"]
 TtlAction = Literal["evict", "archive", "delete"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["console", "json"]
@@ -54,6 +55,17 @@ class Settings(BaseSettings):
         SecretStr(""),
         description="PostgreSQL's URL, as libpq takes it "
         "(`postgresql://user:password@host/database?sslmode=verify-full`).",
+    )
+    storage_cache_type: CacheType = Field(
+        "in-memory",
+        description="What remembers the newest messages of conversations: this process, a Redis or "
+        "Valkey that servers share (redis), or nothing (none). It decides nothing and may be "
+        "emptied anytime.",
+    )
+    storage_cache_url: SecretStr = Field(
+        SecretStr(""),
+        description="URL of the Redis or Valkey (`redis://:password@host:6379/0`, `rediss://…` "
+        "with TLS, `unix://…`).",
     )
     session_max_sessions: int = Field(
         100, ge=1, le=1_000_000, description="Sessions held in memory; stored ones are unlimited."
@@ -111,6 +123,13 @@ class Settings(BaseSettings):
             raise ValueError(allowed("storage_database_url"))
         return url
 
+    @field_validator("storage_cache_url")
+    @classmethod
+    def _redis_url(cls, url: SecretStr) -> SecretStr:
+        if not url.get_secret_value().startswith(("redis://", "rediss://", "unix://")):
+            raise ValueError(allowed("storage_cache_url"))
+        return url
+
     @field_validator("api_host")
     @classmethod
     def _host(cls, host: str) -> str:
@@ -119,7 +138,12 @@ class Settings(BaseSettings):
         return host
 
     @field_validator(
-        "log_level", "storage_database_type", "session_ttl_action", "log_format", mode="before"
+        "log_level",
+        "storage_database_type",
+        "storage_cache_type",
+        "session_ttl_action",
+        "log_format",
+        mode="before",
     )
     @classmethod
     def _any_case(cls, value: object) -> object:
@@ -131,9 +155,11 @@ class Settings(BaseSettings):
         return path.expanduser()
 
     @model_validator(mode="after")
-    def _url_of_postgres(self) -> Self:
+    def _needed_urls(self) -> Self:
         if self.storage_database_type == "postgres" and not self.storage_database_url:
             raise ValueError("STORAGE_DATABASE_TYPE=postgres needs a STORAGE_DATABASE_URL.")
+        if self.storage_cache_type == "redis" and not self.storage_cache_url:
+            raise ValueError("STORAGE_CACHE_TYPE=redis needs a STORAGE_CACHE_URL.")
         return self
 
     @property
@@ -204,6 +230,7 @@ _ALLOWED = {
     "storage_database_path": "the path of a folder",
     "storage_database_name": "a bare file name without a folder",
     "storage_database_url": "a URL that begins with postgresql://",
+    "storage_cache_url": "a URL that begins with redis://, rediss:// or unix://",
     "api_host": "a host name or an IP address",
     "api_allowed_hosts": "host names separated by commas",
 }

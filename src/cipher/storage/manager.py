@@ -1,9 +1,9 @@
 """`StorageManager`: opens, checks and closes the one database behind the conversations.
 
-Owns the choice of backend by the settings, and the answer to "does storage work right now": what
-others saw fail, and a small durable write with a deadline, for a disk that hangs raises nothing.
-Owns no fallback: a storage that fails says so, and nothing is kept in memory behind a person's back
-unless the settings ask for it (`STORAGE_DATABASE_TYPE=in-memory`,
+Owns the choice of database and cache by the settings, and the answer to "does storage work right
+now": what others saw fail, and a small durable write with a deadline, for a disk that hangs raises
+nothing. Owns no fallback: a storage that fails says so, and nothing is kept in memory behind a
+person's back unless the settings ask for it (`STORAGE_DATABASE_TYPE=in-memory`,
 `SESSION_PERSISTENCE_ENABLED=false`).
 """
 
@@ -13,13 +13,16 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cipher.config import Settings
 from cipher.errors import ReadOnly, StorageError, StorageFull, StorageUnavailable
 from cipher.events import StorageState
 from cipher.model import utc_now
 from cipher.storage.base import DatabaseBackend
+
+if TYPE_CHECKING:
+    from cipher.storage.cache.database import CachedDatabase
 
 CHECK_SECONDS: Final = 4.0
 """How long the small write of a check may take: whoever asks hears within 5 s."""
@@ -32,11 +35,13 @@ class StorageManager:
 
     `state` is `ok`, `volatile` for a memory backend, `read_only` when writing fails for want of
     space or rights, else `unavailable`; `since` is when that began. `suspected` is set while
-    somebody has seen it fail and no check has been made since.
+    somebody has seen it fail and no check has been made since. `cached` is the same database where
+    it is read through a cache, for those who care.
     """
 
-    def __init__(self, database: DatabaseBackend) -> None:
+    def __init__(self, database: DatabaseBackend, *, cached: CachedDatabase | None = None) -> None:
         self.database = database
+        self.cached = cached
         self.state: StorageState = "unavailable"
         self.since: datetime = utc_now()
         self.suspected = asyncio.Event()
@@ -59,14 +64,26 @@ class StorageManager:
             from cipher.storage.memory import MemoryDatabase
 
             return cls(MemoryDatabase())
+        database: DatabaseBackend
         if settings.storage_database_type == "postgres":
             from cipher.storage.postgres import PostgresDatabase
 
             url = settings.storage_database_url.get_secret_value()
-            return cls(PostgresDatabase(url, read_only=read_only))
-        from cipher.storage.sqlite import SqliteDatabase
+            database = PostgresDatabase(url, read_only=read_only)
+        else:
+            from cipher.storage.sqlite import SqliteDatabase
 
-        return cls(SqliteDatabase(settings.database_file, exclusive=exclusive, read_only=read_only))
+            database = SqliteDatabase(
+                settings.database_file, exclusive=exclusive, read_only=read_only
+            )
+        shared = settings.storage_cache_type == "redis"
+        # A command that ends soon has nothing to remember, but may have something to forget.
+        if settings.storage_cache_type == "none" or not (exclusive or (shared and not read_only)):
+            return cls(database)
+        from cipher.storage.cache.choice import cached
+
+        behind_cache = cached(database, settings)
+        return cls(behind_cache, cached=behind_cache)
 
     @property
     def connected(self) -> bool:

@@ -54,7 +54,7 @@ class CacheBackend(Protocol):
     async def bar(self, *keys: str, seconds: float) -> None:
         """Forget keys and keep nothing under them for so long, whoever puts it.
 
-        Barring again begins anew, so that it may also become shorter.
+        A key that is barred already stays so for the longer of both times.
         """
 
     async def remove(self, *keys: str) -> None:

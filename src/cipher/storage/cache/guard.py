@@ -42,6 +42,7 @@ class GuardedCache:
         self._deadline = deadline
         self._probe_seconds = probe_seconds
         self._failures = 0
+        self._closed = True
         self._probe: asyncio.Task[None] | None = None
         self._running: set[asyncio.Task[Any]] = set()
         self._owed: dict[str, float] = {}
@@ -53,9 +54,11 @@ class GuardedCache:
 
     async def open(self) -> None:
         await self._cache.open()
+        self._closed = False
 
     async def close(self) -> None:
         """Let calls end, each within its deadline, and let go of the cache."""
+        self._closed = True
         probe, self._probe = self._probe, None
         if probe is not None:
             probe.cancel()
@@ -85,43 +88,68 @@ class GuardedCache:
             self._owe(keys, self._deadline)
 
     def _owe(self, keys: tuple[str, ...], seconds: float) -> None:
+        """Make up for a bar before anything else is asked: until then the cache is not trusted."""
         for key in keys:
             if len(self._owed) < MOST_OWED:
                 self._owed[key] = seconds
+        if self._probe is None and not self._closed:
+            self._open_circuit("a bar failed")
 
     async def _called(self, call: Coroutine[Any, Any, T]) -> tuple[T] | None:
-        """The answer, or None if there is none.
+        """The answer, or None if there is none in time.
 
-        The call has a task of its own: a caller who goes away does not break it off in the middle.
+        The call has a task of its own: a caller who goes away does not break it off in the middle,
+        and one that does not end when it is cancelled keeps nobody waiting. `asyncio.wait_for`
+        swallows a cancellation now and then before Python 3.12, and the driver is built on it.
         """
         if self._probe is not None:
             call.close()
             return None
-        task = asyncio.create_task(self._bounded(call))
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[tuple[T] | None] = loop.create_future()
+        task = loop.create_task(call)
+        late = loop.call_later(self._deadline, self._give_up, task, answer)
         self._running.add(task)
-        task.add_done_callback(self._running.discard)
-        return await asyncio.shield(task)
 
-    async def _bounded(self, call: Coroutine[Any, Any, T]) -> tuple[T] | None:
-        try:
-            async with asyncio.timeout(self._deadline):
-                answer = await call
-        except (CacheFailed, TimeoutError) as error:
-            self._failures += 1
-            if self._failures >= FAILURES and self._probe is None:
-                self._open_circuit(error)
-            return None
-        self._failures = 0
-        return (answer,)
+        def ended(task: asyncio.Task[T]) -> None:
+            self._running.discard(task)
+            late.cancel()
+            if task.cancelled():
+                return
+            error = task.exception()
+            if error is None:
+                self._failures = 0
+            elif isinstance(error, CacheFailed):
+                self._failed(type(error.__cause__ or error).__name__)
+            if not answer.done():
+                if error is None:
+                    answer.set_result((task.result(),))
+                elif isinstance(error, CacheFailed):
+                    answer.set_result(None)
+                else:
+                    answer.set_exception(error)
 
-    def _open_circuit(self, error: Exception) -> None:
-        reason = type(error.__cause__ or error).__name__
+        task.add_done_callback(ended)
+        return await answer
+
+    def _give_up(self, task: asyncio.Task[Any], answer: asyncio.Future[Any]) -> None:
+        task.cancel()
+        self._failed("no answer")
+        if not answer.done():
+            answer.set_result(None)
+
+    def _failed(self, reason: str) -> None:
+        self._failures += 1
+        if self._failures >= FAILURES and self._probe is None and not self._closed:
+            self._open_circuit(reason)
+
+    def _open_circuit(self, reason: str) -> None:
         logger.warning("cache circuit opened", reason=reason)
         self._probe = asyncio.create_task(self._probing(), name="cache-probe")
 
     async def _probing(self) -> None:
         """Ask until the cache answers and has forgotten what it had to; then close the circuit."""
-        while True:
+        while not self._closed:
             await asyncio.sleep(self._probe_seconds)
             try:
                 async with asyncio.timeout(self._deadline):
@@ -134,6 +162,6 @@ class GuardedCache:
                         del self._owed[key]
             except (CacheFailed, TimeoutError):
                 continue
-            break
-        self._failures, self._probe = 0, None
-        logger.info("cache circuit closed")
+            self._failures, self._probe = 0, None
+            logger.info("cache circuit closed")
+            return

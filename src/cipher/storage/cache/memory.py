@@ -74,7 +74,7 @@ class MemoryCache:
         self._bars = {key: until for key, until in self._bars.items() if until > now}
         for key in keys:
             self._forget(key)
-            self._bars[key] = now + seconds
+            self._bars[key] = max(self._bars.get(key, now), now + seconds)
 
     async def remove(self, *keys: str) -> None:
         self._require_open()

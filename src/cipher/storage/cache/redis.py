@@ -24,14 +24,21 @@ from cipher.errors import SettingsError
 from cipher.storage.cache.base import MAX_VALUE_BYTES, PREFIX, CacheFailed
 
 CONNECTIONS: Final = 8
-SECONDS: Final = 1.0
-"""After which the driver gives up by itself; who asks has given up long before."""
+SECONDS: Final = 0.25
+"""After which the driver gives up connecting, sending or reading by itself."""
 
-_PUT: Final = (
-    "if redis.call('TYPE', KEYS[1]).ok == 'string' and redis.call('STRLEN', KEYS[1]) == 0 "
-    "then return 0 end redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) return 1"
+_BARRED: Final = (
+    "local function barred(key) "
+    "return redis.call('TYPE', key).ok == 'string' and redis.call('STRLEN', key) == 0 end "
 )
-_BAR: Final = "for _, key in ipairs(KEYS) do redis.call('SET', key, '', 'PX', ARGV[1]) end return 1"
+_PUT: Final = (
+    _BARRED + "if not barred(KEYS[1]) then redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2]) end"
+)
+_BAR: Final = (
+    _BARRED + "for _, key in ipairs(KEYS) do "
+    "if not barred(key) or redis.call('PTTL', key) < tonumber(ARGV[1]) "
+    "then redis.call('SET', key, '', 'PX', ARGV[1]) end end"
+)
 _FAILURES: Final = (RedisError, OSError, EOFError, ValueError)
 
 
@@ -137,7 +144,7 @@ class RedisCache:
 
 
 async def _exchanged(connection: AbstractConnection, command: tuple[str | bytes | int, ...]) -> Any:
-    await connection.connect()
+    await connection.connect()  # type: ignore[no-untyped-call]  # the driver's
     await connection.send_command(*command, check_health=False)
     try:
         return await connection.read_response()
