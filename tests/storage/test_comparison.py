@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
+import random
 import shutil
 import tempfile
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -13,12 +16,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from cipher.storage.base import DatabaseBackend
+from cipher.storage.cache.database import CachedDatabase
+from cipher.storage.cache.memory import MemoryCache
+from cipher.storage.memory import MemoryDatabase
 from cipher.storage.postgres import PostgresDatabase
 from cipher.storage.sqlite import SqliteDatabase
 from tests.postgres import shared_server
 from tests.storage.comparison import Comparison
 from tests.storage.disk import Disk
 from tests.storage.platter import Manner, Platter
+from tests.storage.samples import OWNER
 
 pytestmark = [pytest.mark.backend, pytest.mark.timeout(180)]
 
@@ -115,3 +122,77 @@ class PostgresComparison(Comparison):
 
 TestPostgres = PostgresComparison.TestCase
 TestPostgres.settings = BOUNDED
+
+
+class Servers:
+    """Two servers on one database and one cache; each verb is asked of the next one in turn."""
+
+    def __init__(self) -> None:
+        database = MemoryDatabase()
+        self.cache = MemoryCache()
+        self.both = [CachedDatabase(database, self.cache, secret=b"secret") for _ in range(2)]
+        self._turn = itertools.cycle(self.both)
+        self.old: list[tuple[str, bytes]] = []
+
+    def __getattr__(self, verb: str) -> Any:
+        return getattr(next(self._turn), verb)
+
+    async def settled(self) -> None:
+        for server in self.both:
+            await server.settled()
+
+    async def poison(self, way: str, seed: int) -> None:
+        """Change what is cached as somebody would who can write to the cache."""
+        rolled = random.Random(seed)
+        values = {key: value for key, (value, _) in self.cache._values.items()}
+        self.old += values.items()
+        match way:
+            case "wipe":
+                await self.cache.remove(*values)
+            case "swap":
+                others = rolled.sample([*values.values()], len(values))
+                for key, value in zip(values, others, strict=True):
+                    await self.cache.put(key, value, ttl=60)
+            case "replay":
+                for key, value in rolled.sample(self.old, len(self.old)):
+                    await self.cache.put(key, value, ttl=60)
+            case "damage":
+                for key, value in values.items():
+                    place = rolled.randrange(len(value))
+                    flipped = bytes([value[place] ^ (1 << rolled.randrange(8))])
+                    await self.cache.put(key, value[:place] + flipped + value[place + 1 :], ttl=60)
+            case "cut":
+                for key, value in values.items():
+                    await self.cache.put(key, value[: rolled.randrange(len(value))], ttl=60)
+
+
+class CachedComparison(Comparison):
+    """Two servers behind one cache that is emptied, poisoned and filled with what was once true."""
+
+    subject: Any
+
+    def new_backend(self) -> Any:
+        return Servers()
+
+    @rule()
+    def settle(self) -> None:
+        self.run(self.subject.settled())
+
+    @rule(
+        way=st.sampled_from(("wipe", "swap", "replay", "damage", "cut")),
+        seed=st.integers(0, 1_000),
+    )
+    def poison(self, way: str, seed: int) -> None:
+        self.run(self.subject.poison(way, seed))
+
+    @rule(name=st.sampled_from(("s0", "s1", "s2")), limit=st.integers(1, 8))
+    def look(self, name: str, limit: int) -> None:
+        """Twice on each server, so that the cache has a say."""
+        for _ in range(4):
+            self.both("branch", OWNER, name, limit=limit)
+            self.both("get_session", OWNER, name)
+            self.run(self.subject.settled())
+
+
+TestCached = CachedComparison.TestCase
+TestCached.settings = settings(BOUNDED, max_examples=200, stateful_step_count=40)

@@ -139,6 +139,8 @@ class CachedDatabase:
             return await self._database.branch(owner_id, session_id, before=before, limit=limit)
         key = messages_key(session_id)
         known = self._pages.recall(key, await self._cache.get(key))
+        if known is None:
+            self._filling.forget(key)  # whatever was put there before, it is gone
         read_at = time.monotonic()
         async with self._noticing_loss(session_id):
             page = await self._branch_with(known, owner_id, session_id, limit)
