@@ -395,6 +395,27 @@ class TestRemoving:
         assert await other.last_known.branch(OWNER, "s", limit=50) is None
         await other.close()
 
+    async def test_what_gets_into_an_emptied_cache_during_a_purge_is_forgotten_after_it(
+        self, cache: CacheBackend
+    ):
+        class Slow(MemoryDatabase):
+            """Loses its cache, and is read, just before a purge is committed."""
+
+            async def purge_session(self, owner_id: str, session_id: str) -> None:
+                await cache.remove("session:s", "messages:s", f"sessions:{OWNER}")
+                await read(cached)
+                assert await cached.last_known.branch(OWNER, "s", limit=1) is not None
+                await super().purge_session(owner_id, session_id)
+
+        cached = CachedDatabase(Slow(), cache, secret=SECRET)
+        await cached.open()
+        await filled(cached)
+        await cached.purge_session(OWNER, "s")
+        assert await cached.last_known.branch(OWNER, "s", limit=1) is None
+        assert await cached.last_known.session(OWNER, "s") is None
+        assert await cached.last_known.sessions(OWNER, limit=1) is None
+        await cached.close()
+
     async def test_a_session_that_another_process_erased_is_forgotten_when_it_is_missed(
         self, cached: CachedDatabase, behind: DatabaseBackend, cache: CacheBackend
     ):
