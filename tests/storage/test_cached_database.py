@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -294,7 +295,7 @@ class TestPoison:
         forger = CachedDatabase(behind, cache, secret=b"guessed")
         page = await behind.branch(OWNER, "s")
         forged = tuple(msgspec.structs.replace(message, id="forged") for message in page.messages)
-        forger._keep(page.session, forged, filling.time.monotonic())
+        forger._keep(page.session, forged, time.monotonic())
         await forger.settled()
         assert b"forged" in (await cache.get("messages:s") or b"")
         await agrees(cached, behind, hit=False)
@@ -343,7 +344,7 @@ class TestRemoving:
         await filled(cached)
         page = await behind.branch(OWNER, "s")
         reader = CachedDatabase(behind, cache, secret=SECRET)
-        read_at = filling.time.monotonic()
+        read_at = time.monotonic()
         if way == "purge":
             await cached.purge_session(OWNER, "s")
         elif way == "delete":
@@ -364,7 +365,7 @@ class TestRemoving:
         await cache.remove("messages:s")
         page = await behind.branch(OWNER, "s")
         reader = CachedDatabase(behind, cache, secret=SECRET)
-        long_ago = filling.time.monotonic() - filling.FRESH_SECONDS
+        long_ago = time.monotonic() - filling.FRESH_SECONDS
         reader._keep(page.session, page.messages, long_ago)
         await reader.settled()
         assert await cache.get("messages:s") is None
@@ -390,7 +391,7 @@ class TestRemoving:
         purging.cancel()
         await asyncio.gather(purging, return_exceptions=True)
         other = CachedDatabase(database, cache, secret=SECRET)
-        other._keep(page.session, page.messages, filling.time.monotonic())
+        other._keep(page.session, page.messages, time.monotonic())
         await other.settled()
         assert await other.last_known.branch(OWNER, "s", limit=50) is None
         await other.close()
@@ -403,18 +404,18 @@ class TestRemoving:
 
             async def purge_session(self, owner_id: str, session_id: str) -> None:
                 await cache.remove("session:s", "messages:s", f"sessions:{OWNER}")
-                await read(cached)
-                assert await cached.last_known.branch(OWNER, "s", limit=1) is not None
+                await read(server)
+                assert await server.last_known.branch(OWNER, "s", limit=1) is not None
                 await super().purge_session(owner_id, session_id)
 
-        cached = CachedDatabase(Slow(), cache, secret=SECRET)
-        await cached.open()
-        await filled(cached)
-        await cached.purge_session(OWNER, "s")
-        assert await cached.last_known.branch(OWNER, "s", limit=1) is None
-        assert await cached.last_known.session(OWNER, "s") is None
-        assert await cached.last_known.sessions(OWNER, limit=1) is None
-        await cached.close()
+        server = CachedDatabase(Slow(), cache, secret=SECRET)
+        await server.open()
+        await filled(server)
+        await server.purge_session(OWNER, "s")
+        assert await server.last_known.branch(OWNER, "s", limit=1) is None
+        assert await server.last_known.session(OWNER, "s") is None
+        assert await server.last_known.sessions(OWNER, limit=1) is None
+        await server.close()
 
     async def test_a_session_that_another_process_erased_is_forgotten_when_it_is_missed(
         self, cached: CachedDatabase, behind: DatabaseBackend, cache: CacheBackend
@@ -541,7 +542,7 @@ class TestChoice:
         assert self.manager(storage_database_type="in-memory").cached is None
 
     def test_a_command_has_a_cache_only_to_make_a_shared_one_forget(self):
-        shared = {"storage_cache_type": "redis", "storage_cache_url": "redis://127.0.0.1:1/0"}
+        shared: Any = {"storage_cache_type": "redis", "storage_cache_url": "redis://127.0.0.1:1/0"}
         assert self.manager(exclusive=False).cached is None
         assert self.manager(exclusive=False, **shared).cached is not None
         assert self.manager(exclusive=False, read_only=True, **shared).cached is None
@@ -549,7 +550,7 @@ class TestChoice:
     async def test_servers_on_one_postgresql_read_what_the_others_cached(
         self, postgres: PostgresServer, valkey: ValkeyServer
     ):
-        settings = {
+        settings: Any = {
             "storage_database_type": "postgres",
             "storage_database_url": postgres.url,
             "storage_cache_type": "redis",

@@ -161,7 +161,7 @@ class Servers:
                     place = rolled.randrange(len(value))
                     flipped = bytes([value[place] ^ (1 << rolled.randrange(8))])
                     await self.cache.put(key, value[:place] + flipped + value[place + 1 :], ttl=60)
-            case "cut":
+            case _:  # cut
                 for key, value in values.items():
                     await self.cache.put(key, value[: rolled.randrange(len(value))], ttl=60)
 

@@ -40,6 +40,7 @@ from cipher.web.routes.answers import MAX_BODY_BYTES, install_refusals
 from cipher.web.routes.docs import Docs
 from cipher.web.routes.service import ServiceRoutes
 from cipher.web.routes.sessions import SessionRoutes
+from cipher.web.routes.stale import StaleAnswers
 from cipher.web.routes.transfer import IMPORT_PATH, MAX_IMPORT_BYTES, TransferRoutes
 from cipher.web.routes.turns import TurnRoutes
 from cipher.web.socket.connection import SocketContext
@@ -225,7 +226,7 @@ def _application(services: Services) -> ASGIApp:
     )
     agent, storage, metrics = services.agent, services.storage, services.metrics
     install_refusals(app, storage.suspect)
-    SessionRoutes(agent).install(app)
+    SessionRoutes(agent, StaleAnswers(storage)).install(app)
     TurnRoutes(
         agent,
         storage.database.durability,

@@ -119,18 +119,23 @@ class SessionBody(Wire, frozen=True, kw_only=True):
 
 
 class SessionList(Wire, frozen=True, kw_only=True):
-    """A page of sessions; `count` counts this page, `nextCursor` is null on the last one."""
+    """A page of sessions; `count` counts this page, `nextCursor` is null on the last one.
+
+    `stale` says that the database is away and the page is as it was once.
+    """
 
     sessions: tuple[SessionBody, ...]
     count: int
     current_session: str | None
     next_cursor: str | None
+    stale: bool = False
 
 
 class SessionReply(Wire, frozen=True, kw_only=True):
-    """One session, whole."""
+    """One session, whole; `stale` as in a list."""
 
     session: SessionBody
+    stale: bool = False
 
 
 class LogPosition(Wire, frozen=True, kw_only=True):
@@ -156,6 +161,7 @@ class _Page(Wire, frozen=True, kw_only=True):
     cursor: LogPosition
     leaf_seq: int
     active_turns: tuple[ActiveTurn, ...]
+    stale: bool = False
 
 
 class History(_Page, frozen=True, kw_only=True):
@@ -165,7 +171,10 @@ class History(_Page, frozen=True, kw_only=True):
 
 
 class Loaded(_Page, frozen=True, kw_only=True):
-    """A session that is now the current one, with the newest page of its active branch."""
+    """A session that is now the current one, with the newest page of its active branch.
+
+    `loaded` is false where the page is `stale`: the session that was current before still is.
+    """
 
     conversation_history: tuple[MessageBody, ...]
     loaded: bool
@@ -326,19 +335,20 @@ def session_body(session: Session, *, running: bool, whole: bool = False) -> Ses
     )
 
 
-def history(page: MessagePage) -> History:
+def history(page: MessagePage, *, stale: bool = False) -> History:
     """A page of a conversation."""
     messages = tuple(map(message_body, page.messages))
-    return History(history=messages, **_page_fields(page))
+    return History(history=messages, stale=stale, **_page_fields(page))
 
 
-def loaded(page: MessagePage, current_session: str | None) -> Loaded:
+def loaded(page: MessagePage, current_session: str | None, *, stale: bool = False) -> Loaded:
     """The page that opening a session shows."""
     messages = tuple(map(message_body, page.messages))
     return Loaded(
         conversation_history=messages,
-        loaded=True,
+        loaded=not stale,
         current_session=current_session,
+        stale=stale,
         **_page_fields(page),
     )
 

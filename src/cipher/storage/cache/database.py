@@ -40,6 +40,7 @@ from cipher.storage.cache.base import CacheBackend, list_key, messages_key, sess
 from cipher.storage.cache.filling import BAR_SECONDS, ERASING_SECONDS, Filling
 from cipher.storage.cache.known import (
     FEWEST_MESSAGES,
+    MEMO_BYTES,
     MOST_MESSAGES,
     KnownList,
     KnownMessages,
@@ -51,6 +52,9 @@ from cipher.storage.cache.last_known import CachedLastKnown, LastKnown
 
 _ADDED: Final = 20
 """Messages since the cached leaf that are read with it; where more were added, all are read."""
+
+_REPLACED: Final = _ADDED // 2
+"""So many messages since the cached leaf, and the newest page is put in place of the cached one."""
 
 
 class CachedDatabase:
@@ -67,7 +71,7 @@ class CachedDatabase:
         self._cache = cache
         self._filling = Filling(cache)
         self._rows = Sealed(KnownSession, secret)
-        self._pages = Sealed(KnownMessages, secret)
+        self._pages = Sealed(KnownMessages, secret, memo_bytes=MEMO_BYTES)
         self._lists = Sealed(KnownList, secret)
         self.hits = 0
         self.misses = 0
@@ -169,8 +173,9 @@ class CachedDatabase:
             walked = branch_from((*messages, *added.messages), session.leaf_seq, limit)
             if walked is None:
                 return None
-            messages = walked
-            self._keep(session, messages, read_at)
+            messages = walked[-max(limit, len(known.messages)) :]
+            if len(added.messages) >= _REPLACED:
+                self._keep(session, messages, read_at)
         newest = messages[-limit:]
         return MessagePage(
             session=session,

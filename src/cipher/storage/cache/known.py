@@ -10,10 +10,9 @@ the same bytes. So `branch_from` is right whenever the epoch is right, however o
 
 from __future__ import annotations
 
+import hmac
 from collections import OrderedDict
 from collections.abc import Iterable
-from hashlib import blake2b
-from hmac import compare_digest
 from typing import Final, Generic, TypeVar
 
 import msgspec
@@ -27,7 +26,7 @@ FEWEST_MESSAGES: Final = 50
 """What is kept of a page that is too large to be kept whole."""
 
 _SEAL_BYTES: Final = 16
-_FORM: Final = b"1"
+_FORM: Final = b"1:"
 """Part of every seal: raise it when the shape of a value changes, and older values are unknown."""
 
 
@@ -59,30 +58,33 @@ class Sealed(Generic[K]):
     """Values of one shape as bytes.
 
     Bytes that were read or written last under a key need no second look: `recall` keeps what they
-    said, up to `MEMO_BYTES` of them. Checking and decoding 50 messages takes longer than reading
+    said, up to `memo_bytes` of them. Checking and decoding 50 messages takes longer than reading
     them from SQLite.
     """
 
-    def __init__(self, shape: type[K], secret: bytes) -> None:
+    def __init__(self, shape: type[K], secret: bytes, *, memo_bytes: int = 0) -> None:
         self._decoder: msgspec.json.Decoder[K] = msgspec.json.Decoder(shape)
         self._encoder = msgspec.json.Encoder()
         self._secret = secret
         self._memo: OrderedDict[str, tuple[bytes, K]] = OrderedDict()
         self._memo_bytes = 0
+        self._most_memo_bytes = memo_bytes
 
     def write(self, key: str, known: K) -> bytes | None:
         """The bytes to keep under a key; None where there are too many."""
         text = self._encoder.encode(known)
         if len(text) + _SEAL_BYTES > MAX_VALUE_BYTES:
             return None
-        return self._seal(key, text) + text
+        sealed = self._seal(key, text) + text
+        self._remember(key, sealed, known)
+        return sealed
 
     def read(self, key: str, sealed: bytes | None) -> K | None:
         """What was written under this key with our secret, else None; shared with nobody."""
         if sealed is None:
             return None
         text = sealed[_SEAL_BYTES:]
-        if not compare_digest(self._seal(key, text), sealed[:_SEAL_BYTES]):
+        if not hmac.compare_digest(self._seal(key, text), sealed[:_SEAL_BYTES]):
             return None
         try:
             return self._decoder.decode(text)
@@ -106,18 +108,15 @@ class Sealed(Generic[K]):
             self._drop(key)
 
     def _seal(self, key: str, text: bytes) -> bytes:
-        seal = blake2b(key=self._secret, digest_size=_SEAL_BYTES, person=_FORM)
         name = key.encode()
-        seal.update(len(name).to_bytes(4))
-        seal.update(name)
-        seal.update(text)
-        return seal.digest()
+        said = b"%s%d:%s%s" % (_FORM, len(name), name, text)
+        return hmac.digest(self._secret, said, "sha256")[:_SEAL_BYTES]
 
     def _remember(self, key: str, sealed: bytes, known: K) -> None:
         self._drop(key)
         self._memo[key] = sealed, known
         self._memo_bytes += len(sealed)
-        while self._memo_bytes > MEMO_BYTES:
+        while self._memo_bytes > self._most_memo_bytes:
             self._drop(next(iter(self._memo)))
 
     def _drop(self, key: str) -> None:

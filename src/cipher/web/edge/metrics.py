@@ -36,6 +36,16 @@ class Metrics:
         self.storage_connected = Gauge(
             "cipher_storage_connected", "Whether storage takes writes.", registry=self.registry
         )
+        self.cache_connected = Gauge(
+            "cipher_cache_connected", "Whether the cache is asked.", registry=self.registry
+        )
+        self._cache_reads = Counter(
+            "cipher_cache_reads",
+            "First pages that were read through the cache.",
+            ["outcome"],
+            registry=self.registry,
+        )
+        self._cache_counts = {"hit": 0, "miss": 0}
         self.sockets = Gauge("cipher_sockets", "Open WebSockets.", registry=self.registry)
         self.turns = Counter(
             "cipher_turns", "Ended attempts to answer.", ["status"], registry=self.registry
@@ -77,6 +87,13 @@ class Metrics:
         self.frames_in, self.frames_out = frames.labels("in"), frames.labels("out")
         self.bytes_in, self.bytes_out = bytes_.labels("in"), bytes_.labels("out")
         self._started: dict[tuple[str, int], float] = {}
+
+    def count_cache(self, *, connected: bool, hits: int, misses: int) -> None:
+        """Take over what the cache has counted since the start."""
+        self.cache_connected.set(connected)
+        for outcome, count in (("hit", hits), ("miss", misses)):
+            self._cache_reads.labels(outcome).inc(count - self._cache_counts[outcome])
+            self._cache_counts[outcome] = count
 
     def observe(self, event: Event) -> None:
         """Follow turns on the bus."""

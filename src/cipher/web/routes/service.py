@@ -89,6 +89,11 @@ class ServiceRoutes:
         """Everything that is counted."""
         metrics = self._metrics
         metrics.storage_connected.set(self._storage.connected)
+        cached = self._storage.cached
+        if cached is not None:
+            metrics.count_cache(
+                connected=cached.cache_connected, hits=cached.hits, misses=cached.misses
+            )
         try:
             stats = await self._agent.sessions.stats(LOCAL_OWNER)
         except StorageError:

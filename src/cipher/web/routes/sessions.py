@@ -27,6 +27,7 @@ from cipher.web.routes.answers import (
     read_body,
     takes,
 )
+from cipher.web.routes.stale import StaleAnswers
 from cipher.web.strict import check_metadata, check_text
 from cipher.web.wire import (
     Deleted,
@@ -58,8 +59,9 @@ _change = msgspec.json.Decoder(ChangeSession)
 class SessionRoutes:
     """`/api/sessions` and what is below it, messages and turns left out."""
 
-    def __init__(self, agent: MemAgent) -> None:
+    def __init__(self, agent: MemAgent, stale: StaleAnswers) -> None:
         self._agent = agent
+        self._stale = stale
 
     def install(self, app: FastAPI) -> None:
         """Put the endpoints into the application."""
@@ -97,8 +99,12 @@ class SessionRoutes:
     ) -> Answer:
         """Sessions, newest activity first."""
         check_text("q", q)
-        page = await self._agent.list_sessions(
-            LOCAL_OWNER, state=state, limit=limit, cursor=cursor, query=q
+        first = state == "active" and cursor is None and not q
+        page, stale = await self._stale.read(
+            self._agent.list_sessions(
+                LOCAL_OWNER, state=state, limit=limit, cursor=cursor, query=q
+            ),
+            (lambda known: known.sessions(LOCAL_OWNER, limit=limit)) if first else None,
         )
         sessions = tuple(map(self._summary, page.sessions))
         return answer(
@@ -107,6 +113,7 @@ class SessionRoutes:
                 count=len(sessions),
                 current_session=self._agent.current_session(LOCAL_OWNER),
                 next_cursor=page.next_cursor,
+                stale=stale,
             )
         )
 
@@ -128,8 +135,11 @@ class SessionRoutes:
 
     async def get(self, session_id: SessionId) -> Answer:
         """One session with its metadata."""
-        session = await self._agent.sessions.get(LOCAL_OWNER, session_id)
-        return answer(self._reply(session))
+        session, stale = await self._stale.read(
+            self._agent.sessions.get(LOCAL_OWNER, session_id),
+            lambda known: known.session(LOCAL_OWNER, session_id),
+        )
+        return answer(self._reply(session, stale=stale))
 
     async def change(self, request: Request, session_id: SessionId) -> Answer:
         """Change title, pin, archive, metadata, or the branch that is shown."""
@@ -152,17 +162,23 @@ class SessionRoutes:
 
     async def load(self, session_id: SessionId, limit: Limit = HISTORY_LIMIT) -> Answer:
         """Make a session the current one and return its newest messages."""
-        page = await self._agent.load_session(LOCAL_OWNER, session_id, limit=limit)
-        return answer(loaded(page, self._agent.current_session(LOCAL_OWNER)))
+        page, stale = await self._stale.read(
+            self._agent.load_session(LOCAL_OWNER, session_id, limit=limit),
+            lambda known: known.branch(LOCAL_OWNER, session_id, limit=limit),
+        )
+        return answer(loaded(page, self._agent.current_session(LOCAL_OWNER), stale=stale))
 
     async def history(
         self, session_id: SessionId, before: Before = None, limit: Limit = HISTORY_LIMIT
     ) -> Answer:
         """A page of the active branch, the newest one first."""
-        page = await self._agent.session_history(
-            LOCAL_OWNER, session_id, before=before, limit=limit
+        page, stale = await self._stale.read(
+            self._agent.session_history(LOCAL_OWNER, session_id, before=before, limit=limit),
+            (lambda known: known.branch(LOCAL_OWNER, session_id, limit=limit))
+            if before is None
+            else None,
         )
-        return answer(history(page))
+        return answer(history(page, stale=stale))
 
     async def delete(self, session_id: SessionId, purge: bool = False) -> Answer:
         """Move a session to the trash, or erase it at once."""
@@ -177,9 +193,9 @@ class SessionRoutes:
     def _summary(self, session: Session) -> SessionBody:
         return session_body(session, running=self._agent.is_running(session.id))
 
-    def _reply(self, session: Session) -> SessionReply:
+    def _reply(self, session: Session, *, stale: bool = False) -> SessionReply:
         running = self._agent.is_running(session.id)
-        return SessionReply(session=session_body(session, running=running, whole=True))
+        return SessionReply(session=session_body(session, running=running, whole=True), stale=stale)
 
     async def _made_before(self, session_id: str) -> Session:
         try:
