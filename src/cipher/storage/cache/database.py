@@ -53,9 +53,6 @@ from cipher.storage.cache.last_known import CachedLastKnown, LastKnown
 _ADDED: Final = 20
 """Messages since the cached leaf that are read with it; where more were added, all are read."""
 
-_REPLACED: Final = _ADDED // 2
-"""So many messages since the cached leaf, and the newest page is put in place of the cached one."""
-
 
 class CachedDatabase:
     """A database read through a cache; it opens and closes both.
@@ -174,8 +171,7 @@ class CachedDatabase:
             if walked is None:
                 return None
             messages = walked[-max(limit, len(known.messages)) :]
-            if len(added.messages) >= _REPLACED:
-                self._keep(session, messages, read_at)
+            self._keep(session, messages, read_at)
         newest = messages[-limit:]
         return MessagePage(
             session=session,
