@@ -45,7 +45,7 @@ build:  ## Build the wheel and the source distribution, the page inside, into di
 	$(BIN)/hatchling build
 
 bench: setup  ## Measure everything that needs no peers into bench/results/
-	for bench in appends reads size start first_token postgres; do $(BIN)/python bench/$$bench.py || exit; done
+	for bench in appends reads size start first_token postgres cache; do $(BIN)/python bench/$$bench.py || exit; done
 
 clean:  ## Remove everything that set-up, builds and tests made; data/ stays
 	rm -rf .venv ui/node_modules src/cipher/web/static dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -6,19 +6,22 @@ appended to it, and times the reading alone. 50 sessions of 200 messages of 500 
 caller and by 50. The ways take turns in rounds, so that the machine's mood is the same for all.
 PostgreSQL and Valkey are those of the tests, on the same machine.
 
-    PYTHONPATH=. .venv/bin/python bench/cache.py [--rounds N]
+    .venv/bin/python bench/cache.py [--rounds N]
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 from record import save
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from cipher.model import NewMessage, new_id, text_parts, utc_now
 from cipher.storage.base import DatabaseBackend
@@ -87,7 +90,9 @@ async def compare(ways: dict[str, DatabaseBackend], rounds: int) -> dict[str, An
                         meter = meters.setdefault((case, callers, way), meter)
                     await meter.run(database, callers=callers)
     return {
-        f"{case}, {callers} callers": {way: meters[case, callers, way].figures() for way in ways}
+        f"{case}, {callers} {'caller' if callers == 1 else 'callers'}": {
+            way: meters[case, callers, way].figures() for way in ways
+        }
         for case in ("unchanged", "grown")
         for callers in (1, 50)
     }
