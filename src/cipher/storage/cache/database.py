@@ -89,7 +89,7 @@ class CachedDatabase:
 
     async def close(self) -> None:
         await self._database.close()
-        await self._filling.settled()
+        await self.settled()
         await self._cache.close()
 
     async def settled(self) -> None:
