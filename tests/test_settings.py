@@ -122,7 +122,7 @@ def test_a_key_is_never_shown() -> None:
 @pytest.mark.parametrize(
     ("file", "content", "words"),
     [
-        ("cipher.toml", b"api_port = \n", "cipher.toml"),
+        ("cipher.toml", b"api_port = \n", "cipher.toml can not be read"),
         ("cipher.toml", b"\xff", "cipher.toml"),
         ("cipher.toml", b"api_prot = 1", "cipher.toml names no setting of ours: api_prot."),
         ("cipher.toml", b"[api]\nport = 1", "cipher.toml names no setting of ours: api."),

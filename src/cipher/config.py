@@ -181,7 +181,10 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        toml = TomlConfigSettingsSource(settings_cls)
+        try:
+            toml = TomlConfigSettingsSource(settings_cls)
+        except (ValueError, OSError) as error:
+            raise SettingsError(f"cipher.toml can not be read: {error}") from error
         # The environment belongs to everybody, but this file is ours: a name in it that we do not
         # know is a slip of the pen, and would otherwise go unnoticed.
         unknown = sorted(set(toml()) - set(settings_cls.model_fields))
@@ -200,7 +203,7 @@ def load_settings(**flags: Any) -> Settings:
     except ValidationError as error:
         raise SettingsError("\n".join(_complaint(item) for item in error.errors())) from error
     except (ValueError, OSError) as error:
-        raise SettingsError(f"cipher.toml or .env can not be read: {error}") from error
+        raise SettingsError(f".env can not be read: {error}") from error
 
 
 def allowed(name: str) -> str:

@@ -106,6 +106,7 @@ def test_a_second_server_on_the_same_file_is_refused(spawn: Spawn) -> None:
     out, err = second.communicate(timeout=30)
     assert (second.returncode, out) == (1, "")
     assert "Another server already uses this database" in err
+    assert "cipher-sessions.db)" in err
 
 
 def test_flags_win_over_the_environment(spawn: Spawn, monkeypatch: pytest.MonkeyPatch) -> None:

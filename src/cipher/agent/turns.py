@@ -283,14 +283,16 @@ class TurnRunner:
 
     async def _keep_checkpoints(self, session: ConversationSession, live: LiveTurn) -> None:
         """Write down what the attempt has while it grows, else renew its lease in time."""
-        kept, renew_at = 0, utc_now() + LEASE / 3
+        # Not by the wall clock, which may be set back.
+        now, pause = asyncio.get_running_loop().time, LEASE.total_seconds() / 3
+        kept, renew_at = 0, now() + pause
         while True:
             try:
                 await asyncio.wait_for(live.grown_by(CHECKPOINT_CHARS, kept), CHECKPOINT_SECONDS)
             except TimeoutError:
-                if live.off == kept and utc_now() < renew_at:
+                if live.off == kept and now() < renew_at:
                     continue
-            kept, renew_at = live.off, utc_now() + LEASE / 3
+            kept, renew_at = live.off, now() + pause
             try:
                 with self._sessions.storage.timed():
                     ours = await session.checkpoint(live, self.lease())

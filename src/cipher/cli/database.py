@@ -76,6 +76,13 @@ class Needed(click.Argument):
             raise click.MissingParameter(hint, ctx, self) from error
 
 
+def place_of(settings: Settings) -> str:
+    """Where the settings keep conversations, in a word that shows no password."""
+    if settings.storage_database_type == "sqlite":
+        return str(settings.database_file)
+    return "PostgreSQL"
+
+
 def run(work: Coroutine[Any, Any, T]) -> T:
     """Run a command's asynchronous part to its end. Raises: KeyboardInterrupt.
 
@@ -133,10 +140,8 @@ async def opened(
     from cipher.storage.manager import StorageManager
 
     settings = settings_of(where)
-    place = "PostgreSQL"
     if settings.storage_database_type == "sqlite":
         file = settings.database_file
-        place = str(file)
         if not make and not file.exists():
             raise NotThere(f"There is no database at {file} yet.")
         if read_only and not os.access(file, os.R_OK):
@@ -145,7 +150,7 @@ async def opened(
     try:
         await storage.open()
     except StorageError as error:
-        raise Failure(f"{error.message} ({place})") from error
+        raise Failure(f"{error.message} ({place_of(settings)})") from error
     try:
         yield storage.database
     finally:

@@ -14,8 +14,9 @@ import click
 from pydantic_core import PydanticUndefined
 
 from cipher.cli import Failure
+from cipher.cli.database import place_of
 from cipher.config import Settings, load_settings
-from cipher.errors import SettingsError
+from cipher.errors import SettingsError, StorageError
 
 _AREAS = ("storage_", "api_", "llm_")
 """First words of settings that their flags may leave out: API_PORT is --api-port and --port."""
@@ -77,6 +78,8 @@ def _serve(**flags: Any) -> None:
         if getattr(error.__cause__, "errno", None) in _MACHINE_SAYS_NO:
             raise Failure(error.message) from error
         raise
+    except StorageError as error:
+        raise Failure(f"{error.message} ({place_of(settings)})") from error
 
 
 def _announce(address: str) -> None:
