@@ -77,7 +77,7 @@ export function ConversationPage(props: ConversationPageProps) {
             onRestored={chat.reload}
           />
         ) : (
-          <Conversation chat={chat} now={now} />
+          <Conversation chat={chat} now={now} composer={composer} />
         )}
         {!lost && (
           <div className={`shrink-0 pt-0.5 pb-[env(safe-area-inset-bottom)] ${welcome ? '' : 'scroll-gutter overflow-hidden'}`}>
@@ -134,7 +134,13 @@ const PageHead = memo(function PageHead(props: PageHeadProps) {
   );
 });
 
-function Conversation({ chat, now }: { chat: Chat; now: number }) {
+interface ConversationProps {
+  chat: Chat;
+  now: number;
+  composer: RefObject<ComposerHandle | null>;
+}
+
+function Conversation({ chat, now, composer }: ConversationProps) {
   const { view } = chat;
   if (!view || view.phase === 'loading') return <TranscriptSkeleton />;
   if (view.phase === 'error') {
@@ -163,10 +169,7 @@ function Conversation({ chat, now }: { chat: Chat; now: number }) {
           key={view.sessionId}
           view={view}
           now={now}
-          onLoadOlder={chat.loadOlder}
-          onRetry={chat.retry}
-          onResend={chat.resendPending}
-          onDiscard={chat.discardPending}
+          composer={composer}
         />
       </Suspense>
     </PartGuard>

@@ -111,6 +111,20 @@ describe('the shell', { timeout: 20_000 }, () => {
     expect(rendered).not.toHaveBeenCalled();
   });
 
+  it('goes on in the composer when an answer is retried by keyboard', async () => {
+    const message: Message = {
+      id: 'm', seq: 1, parentSeq: 0, role: 'assistant', content: 'Fair', parts: [], timestamp: now, status: 'interrupted',
+    };
+    setStage({ view: view({ items: [{ kind: 'message', key: 'a', message, retryTurnId: 't' }] }) });
+    navigate('/s/boat');
+    await drawAt(1440);
+    const retry = await screen.findByRole('button', { name: 'Retry' });
+    act(() => retry.focus());
+    fireEvent.click(retry);
+    expect(asked('retry')).toEqual([['t']]);
+    expect(document.activeElement).toBe(screen.getByRole('textbox', { name: 'Message' }));
+  });
+
   it('says that a page is not there, and leads to the start', async () => {
     navigate('/nonsense/path');
     await drawAt(1440);

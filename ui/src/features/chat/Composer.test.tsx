@@ -117,6 +117,15 @@ describe('the composer', () => {
     await screen.findByText('Stops when the connection is back.');
   });
 
+  it('takes the keyboard over from the stop button when that goes with the answer', () => {
+    act(() => setStage({ view: running }));
+    act(() => button('Stop the answer').focus());
+    fireEvent.click(button('Stop the answer'));
+    act(() => setStage({ view: { ...running, runningTurnId: null } }));
+    expect(screen.queryByRole('button', { name: 'Stop the answer' })).toBeNull();
+    expect(document.activeElement).toBe(field());
+  });
+
   it('is not disabled while there is no connection', () => {
     act(() => setStage({ connection: { ...useStage.getState().connection, state: 'offline' } }));
     type('later');

@@ -7,10 +7,11 @@
  */
 import { memo, useEffect, useImperativeHandle, useLayoutEffect, useRef } from 'react';
 import type { KeyboardEvent, Ref, RefObject } from 'react';
-import { ArrowUp, Square } from 'lucide-react';
+import { ArrowUp } from 'lucide-react';
 import { IconButton } from '../../ui/Button';
 import { failureText, useToasts } from '../../ui/toasts';
 import { useLineLost } from '../connection/use-line-lost';
+import { StopButton } from './StopButton';
 import { useChatActions, useRunningTurnId, useStoppingTurnId } from './use-chat';
 import { useDraft } from './use-draft';
 
@@ -109,19 +110,7 @@ export const Composer = memo(function Composer({ sessionId, aside, ref }: Compos
           // takes 3 s more to paste 33,000 lines.
           className="[unicode-bidi:plaintext] max-h-[40dvh] min-h-9 min-w-0 flex-1 resize-none bg-transparent px-3 py-1.5 text-body leading-6 outline-none placeholder:text-soft touch:min-h-11 touch:py-2.5"
         />
-        {running && (
-          <IconButton
-            label="Stop the answer"
-            look="outline"
-            round
-            // Not `disabled`, which would take the focus away from who pressed it.
-            aria-disabled={stopping}
-            className={stopping ? 'opacity-45' : ''}
-            onClick={stopping ? undefined : cancel}
-          >
-            <Square size={14} fill="currentColor" />
-          </IconButton>
-        )}
+        {running && <StopButton stopping={stopping} onStop={cancel} onGone={() => field.current?.focus()} />}
         {(!running || sendable) && (
           <IconButton
             label={running ? 'Send when the answer ends' : 'Send'}

@@ -7,15 +7,18 @@
  */
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { useVirtualizer } from '@tanstack/react-virtual';
+import type { RefObject } from 'react';
 import type { Virtualizer } from '@tanstack/react-virtual';
 import { ArrowDown } from 'lucide-react';
 import type { ConversationView, TranscriptItem } from '../../conversation/view';
 import { useLineLost } from '../connection/use-line-lost';
 import { dayLabel, sameDay } from '../../ui/dates';
+import type { ComposerHandle } from './Composer';
 import { OlderPages } from './OlderPages';
 import { TranscriptRow } from './TranscriptRow';
 import { useChatActions, useStoppingTurnId } from './use-chat';
 import { useKeepPlace } from './use-keep-place';
+import { useRowActions } from './use-row-actions';
 import { itemText, itemTime } from './transcript-item';
 
 /** Within this distance of the end the reader counts as being there. */
@@ -48,19 +51,17 @@ function rowHeight(row: HTMLDivElement, entry: ResizeObserverEntry | undefined, 
 interface TranscriptProps {
   view: ConversationView;
   now: number;
-  onLoadOlder(): Promise<void>;
-  onRetry(turnId: string): void;
-  onResend(clientMsgId: string): void;
-  onDiscard(clientMsgId: string): void;
+  composer: RefObject<ComposerHandle | null>;
 }
 
-export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscard }: TranscriptProps) {
+export function Transcript({ view, now, composer }: TranscriptProps) {
   const { items } = view;
   const scroller = useRef<HTMLDivElement>(null);
   const content = useRef<HTMLDivElement>(null);
   const latest = useRef(items);
   latest.current = items;
-  const { askAgain } = useChatActions();
+  const actions = useChatActions();
+  const rowActions = useRowActions(actions, scroller, composer);
   const stoppingTurnId = useStoppingTurnId();
   const lineLost = useLineLost();
   const [away, setAway] = useState(false);
@@ -108,7 +109,7 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
             heightPx={headPx}
             hasOlder={view.hasOlder}
             near={first !== undefined && first.index < olderWithin}
-            onLoad={onLoadOlder}
+            onLoad={actions.loadOlder}
             firstDay={firstDay(items, now)}
           />
           <div
@@ -126,10 +127,7 @@ export function Transcript({ view, now, onLoadOlder, onRetry, onResend, onDiscar
                     dayAfter={dayAfter(items, row.index, now)}
                     paused={lineLost && item.kind === 'live'}
                     stopping={item.kind === 'live' && item.turn.turnId === stoppingTurnId}
-                    onRetry={onRetry}
-                    onAskAgain={askAgain}
-                    onResend={onResend}
-                    onDiscard={onDiscard}
+                    {...rowActions}
                   />
                 </div>
               );

@@ -15,13 +15,7 @@ import { DayMark } from './DayMark';
 import { Prompt } from './Prompt';
 import { SideNote } from './SideNote';
 import { itemText } from './transcript-item';
-
-interface RowActions {
-  onRetry(turnId: string): void;
-  onResend(clientMsgId: string): void;
-  onDiscard(clientMsgId: string): void;
-  onAskAgain(questionSeq: number): void;
-}
+import type { RowActions } from './use-row-actions';
 
 interface TranscriptRowProps extends RowActions {
   item: TranscriptItem;
