@@ -118,10 +118,11 @@ async def test_messages_sent_while_an_answer_runs_wait_their_turn(start: Start) 
 
 async def test_sessions_answer_side_by_side(start: Start) -> None:
     gate = asyncio.Event()
-    cipher = await start(ScriptedModel(gate, "slow").then("fast"))
+    cipher = await start(ScriptedModel("slow", gate, "er").then("fast"))
     for name in ("slow", "fast"):
         await cipher.agent.create_session(OWNER, name)
         await cipher.agent.send(OWNER, name, "go")
+        await cipher.ears.until(MessageDelta)  # the first answer is now the slow one's
     ended = await cipher.ended()
     assert ended.session_id == "fast"
     gate.set()
