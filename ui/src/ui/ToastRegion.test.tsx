@@ -70,6 +70,34 @@ describe('the toasts', () => {
     expect(undo).not.toHaveBeenCalled();
   });
 
+  it('give the keyboard back to where it was, or to the composer where that is gone or was acted on', () => {
+    const [row, composer] = ['a', 'textarea'].map((tag) => document.body.appendChild(document.createElement(tag)));
+    if (!row || !composer) throw new Error('nothing to focus');
+    row.tabIndex = 0;
+    composer.id = 'composer';
+    const press = (name: string, from: HTMLElement) => {
+      act(() => from.focus());
+      const button = screen.getByRole('button', { name });
+      act(() => button.focus());
+      fireEvent.click(button);
+    };
+    show('Deleted');
+    press('Dismiss', row);
+    expect(document.activeElement).toBe(row);
+    const undo = vi.fn();
+    show('Deleted', undo);
+    press('Undo', row);
+    expect(undo.mock.calls).toEqual([[true]]);
+    expect(document.activeElement).toBe(composer);
+    show('Deleted');
+    act(() => row.focus());
+    act(() => screen.getByRole('button', { name: 'Dismiss' }).focus());
+    row.remove();
+    fireEvent.click(screen.getByRole('button', { name: 'Dismiss' }));
+    expect(document.activeElement).toBe(composer);
+    composer.remove();
+  });
+
   it('are at most three, the oldest making room', () => {
     for (const text of ['one', 'two', 'three', 'four']) show(text);
     expect(screen.queryByText('one')).toBeNull();

@@ -13,7 +13,8 @@ const atMost = 3;
 
 export interface ToastAction {
   label: string;
-  act(): void;
+  /** `byKey` when it was pressed by keyboard in the toast, so that the keyboard needs another place. */
+  act(byKey: boolean): void;
 }
 
 export interface Toast {

@@ -27,6 +27,9 @@ interface SessionListProps {
   onLoadMore(): void;
   onOpen(sessionId: string): void;
   actions: SessionActions;
+  /** The session whose row takes focus as soon as it is there. */
+  focusId: string | null;
+  onFocused(): void;
 }
 
 function rootFontPx(): number {
@@ -69,7 +72,7 @@ function useSteady(handlers: RowHandlers): RowHandlers {
 }
 
 export function SessionList(props: SessionListProps) {
-  const { sessions, now, currentSessionId, hasMore, onLoadMore, onOpen, actions } = props;
+  const { sessions, now, currentSessionId, hasMore, onLoadMore, onOpen, actions, focusId, onFocused } = props;
   const rows = useMemo(() => panelRows(sessions, now), [sessions, now]);
   const latest = useRef(rows);
   latest.current = rows;
@@ -122,6 +125,13 @@ export function SessionList(props: SessionListProps) {
     focusNext.current = true;
     setActiveId(row.session.id);
   };
+
+  useEffect(() => {
+    const at = focusId === null ? -1 : indexOf(focusId);
+    if (at < 0) return;
+    goTo(at);
+    onFocused();
+  });
 
   const onRemove = (session: SessionSummary) => {
     const at = indexOf(session.id);

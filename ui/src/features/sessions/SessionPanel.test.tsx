@@ -123,6 +123,17 @@ describe('the session panel', { timeout: 20_000 }, () => {
     expect(onSessionChange).not.toHaveBeenCalled();
   });
 
+  it('goes to the row that came back when Undo is pressed by keyboard, even to the only one', async () => {
+    setStage({ sessions: [session('b')] });
+    render(<Panel />);
+    act(() => link('b').focus());
+    press('Delete');
+    const undo = screen.getByRole('button', { name: 'Undo' });
+    act(() => undo.focus());
+    fireEvent.click(undo);
+    await waitFor(() => expect(document.activeElement).toBe(link('b')));
+  });
+
   it('opens a session again that was on screen when it was deleted', async () => {
     const { rerender } = render(<Panel current="b" />);
     act(() => link('b').focus());

@@ -4,6 +4,7 @@
  * Loaded on its own, after the conversation. Shows what `useSessions` has and asks it for changes;
  * which session is on screen is the page's to say, and changing it is the page's to do.
  */
+import { useState } from 'react';
 import { PanelLeftClose, SquarePen } from 'lucide-react';
 import { Button, IconButton } from '../../ui/Button';
 import { Mark } from '../../ui/Mark';
@@ -28,7 +29,8 @@ export function SessionPanel(props: SessionPanelProps) {
   const { sessions, phase, error, hasMore, loadMore, refetch } = list;
   const { serverNow } = useConnection();
   const now = useNow(serverNow);
-  const actions = useSessionActions(list, currentSessionId, onSessionChange);
+  const [focusId, setFocusId] = useState<string | null>(null);
+  const actions = useSessionActions(list, currentSessionId, onSessionChange, setFocusId);
 
   return (
     <div className="flex min-h-0 flex-1 flex-col" hidden={!isOpen}>
@@ -72,6 +74,8 @@ export function SessionPanel(props: SessionPanelProps) {
           onLoadMore={loadMore}
           onOpen={onSessionChange}
           actions={actions}
+          focusId={focusId}
+          onFocused={() => setFocusId(null)}
         />
       )}
     </div>

@@ -17,6 +17,8 @@ interface Surroundings {
   sessions: Sessions;
   currentSessionId: string | null;
   open(sessionId: string): void;
+  /** A deletion was undone by keyboard, which goes on at the session's row. */
+  onUndoneByKey(sessionId: string): void;
 }
 
 function shortTitle(title: string): string {
@@ -28,8 +30,9 @@ export function useSessionActions(
   sessions: Sessions,
   currentSessionId: string | null,
   open: (sessionId: string) => void,
+  onUndoneByKey: (sessionId: string) => void,
 ): SessionActions {
-  const surroundings = { sessions, currentSessionId, open };
+  const surroundings = { sessions, currentSessionId, open, onUndoneByKey };
   const around = useRef<Surroundings>(surroundings);
   around.current = surroundings;
   const show = useToasts((store) => store.show);
@@ -37,7 +40,8 @@ export function useSessionActions(
   return useMemo(() => {
     const report = (what: string) => (cause: unknown) => show(failureText(what, cause));
 
-    const undo = (session: SessionSummary, wasOpen: boolean) => {
+    const undo = (session: SessionSummary, wasOpen: boolean, byKey: boolean) => {
+      if (byKey) around.current.onUndoneByKey(session.id);
       around.current.sessions.restore(session.id).then(() => {
         if (wasOpen && around.current.currentSessionId === null) around.current.open(session.id);
       }, report('Could not bring it back'));
@@ -56,7 +60,7 @@ export function useSessionActions(
         around.current.sessions.remove(session.id).catch(report('Could not delete it'));
         show(`Deleted “${shortTitle(session.title)}”`, {
           label: 'Undo',
-          act: () => undo(session, wasOpen),
+          act: (byKey) => undo(session, wasOpen, byKey),
         });
       },
     };
