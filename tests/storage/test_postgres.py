@@ -293,6 +293,19 @@ async def test_four_processes_append_to_one_session_without_loss_or_gap(
     assert {message.turn_id for message in log if message.role == "assistant"} == asked_keys
 
 
+async def test_a_log_with_a_gap_is_corrupt_and_not_shorter(
+    own_postgres: PostgresServer, database: PostgresDatabase
+) -> None:
+    await created(database)
+    for number in range(3):
+        await database.append(OWNER, "s", said(f"m{number}"))
+    own_postgres.sql("DELETE FROM cipher.messages WHERE seq = 2")
+    with pytest.raises(StorageCorrupt):
+        await database.log(OWNER, "s")
+    with pytest.raises(StorageCorrupt):
+        await database.branch(OWNER, "s")
+
+
 async def test_a_session_that_is_damaged_harms_no_other_and_can_be_deleted(
     own_postgres: PostgresServer, database: PostgresDatabase
 ) -> None:

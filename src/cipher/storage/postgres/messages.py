@@ -97,15 +97,19 @@ async def branch(
 async def log(
     connection: Connection, owner_id: str, session_id: str, after: int, limit: int
 ) -> MessagePage:
-    """The rows after a `seq`, all branches."""
+    """The rows after a `seq`, all branches. Raises: StorageCorrupt where the numbers have a gap."""
     session = await sessions.get(connection, owner_id, session_id)
+    start = max(min(after, session.head_seq), 0)
     rows = await connection.fetch(
         f"SELECT {MESSAGE} FROM messages WHERE session_id = $1 AND seq > $2 ORDER BY seq LIMIT $3",
         session_id,
-        max(min(after, session.head_seq), 0),
+        start,
         limit,
     )
     found = tuple(map(message_from, rows))
+    end = min(start + limit, session.head_seq)
+    if [message.seq for message in found] != list(range(start + 1, end + 1)):
+        raise StorageCorrupt
     return MessagePage(
         session=session,
         messages=found,
