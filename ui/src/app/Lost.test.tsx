@@ -1,7 +1,7 @@
 import { cleanup, fireEvent, render, screen, waitFor } from '@testing-library/react';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { asked, emptyStage, now, setStage } from '../../screens/stage';
-import type { ConversationView } from '../conversation/view';
+import type { ConversationView, PendingSend, TranscriptItem } from '../conversation/view';
 import { useToasts } from '../ui/toasts';
 import type { Message } from '../wire/types';
 import { LostConversation } from './Lost';
@@ -49,6 +49,16 @@ describe('a conversation that is not there', () => {
     expect(screen.getByRole('button', { name: 'Copy what was not sent' })).toBeTruthy();
     restore();
     expect(screen.getByRole('group', { name: 'Not sent yet' }).textContent).toBe(drafts.boat);
+  });
+
+  it('shows the messages that did not get to the server before the draft, but none that may have', () => {
+    const send = (content: string, state: PendingSend['state']): TranscriptItem => ({
+      kind: 'pending', key: content, pending: { clientMsgId: content, sessionId: 'boat', content, createdAt: now, state },
+    });
+    setStage({ drafts: { boat: 'Petrel' } });
+    draw({ items: [send('Kestrel', 'refused'), send('Tern', 'sending'), send('Gannet', 'waiting')] });
+    const texts = screen.getByRole('group', { name: 'Not sent yet' }).children;
+    expect([...texts].map(({ textContent }) => textContent)).toEqual(['Kestrel', 'Gannet', 'Petrel']);
   });
 
   it('did exist if something is written in it, though nobody saw it go', () => {

@@ -1,6 +1,7 @@
 /**
  * What stands where a conversation would be when there is none at this address: no such page, no
- * such conversation, or one that was deleted, with its way back and what was being written in it.
+ * such conversation, or one that was deleted, with its way back and what was written in it and not
+ * sent: the messages that did not get to the server, and the draft.
  */
 import { useState } from 'react';
 import type { ConversationView } from '../conversation/view';
@@ -36,9 +37,9 @@ interface LostConversationProps {
 /** A conversation that is known here, or was written in, did exist: then it was deleted. */
 export function LostConversation({ view, onNewChat, onRestored }: LostConversationProps) {
   const { draft } = useDraft(view.sessionId);
-  const unsent = draft.trim() !== '';
+  const unsent = [...unsentMessages(view), ...(draft.trim() === '' ? [] : [{ key: 'draft', text: draft }])];
   const deletedJustNow = view.error === null;
-  if (!deletedJustNow && !unsent && view.items.length === 0) {
+  if (!deletedJustNow && unsent.length === 0 && view.items.length === 0) {
     return <NoSuchConversation onNewChat={onNewChat} />;
   }
   return (
@@ -50,7 +51,7 @@ export function LostConversation({ view, onNewChat, onRestored }: LostConversati
           <Button onClick={onNewChat}>Start a new chat</Button>
         </>
       }
-      aside={unsent && <UnsentText text={draft} />}
+      aside={unsent.length > 0 && <UnsentTexts texts={unsent} />}
     >
       {deletedJustNow && 'That happened in another tab or by another program. '}
       Deleted conversations can be restored for 30 days.
@@ -98,25 +99,42 @@ function RestoreButton({ sessionId, onRestored }: { sessionId: string; onRestore
   );
 }
 
-/** The draft of a conversation that can not be written in; it stays its draft. */
-function UnsentText({ text }: { text: string }) {
+interface Unsent {
+  key: string;
+  text: string;
+}
+
+/** Those that wait or were refused; one that is on its way may be stored already. */
+function unsentMessages(view: ConversationView): Unsent[] {
+  return view.items.flatMap((item) =>
+    item.kind === 'pending' && item.pending.state !== 'sending'
+      ? [{ key: item.key, text: item.pending.content }]
+      : [],
+  );
+}
+
+/** What a conversation that can not be written in keeps until it is restored, oldest first. */
+function UnsentTexts({ texts }: { texts: readonly Unsent[] }) {
   return (
     <div className="mt-6 rounded-medium border border-line bg-raised py-2 pr-2 pl-3">
       <div className="flex items-center justify-between gap-2">
         <h3 id="unsent" className="text-note font-medium text-soft">
           Not sent yet
         </h3>
-        <CopyButton text={text} label="Copy what was not sent" />
+        <CopyButton text={texts.map(({ text }) => text).join('\n\n')} label="Copy what was not sent" />
       </div>
-      <p
+      <div
         role="group"
         aria-labelledby="unsent"
         tabIndex={0}
-        dir="auto"
-        className="max-h-[30dvh] overflow-y-auto pr-1 pb-1 text-body whitespace-pre-wrap wrap-anywhere"
+        className="max-h-[30dvh] space-y-3 overflow-y-auto pr-1 pb-1 text-body whitespace-pre-wrap wrap-anywhere"
       >
-        {text}
-      </p>
+        {texts.map(({ key, text }) => (
+          <p key={key} dir="auto">
+            {text}
+          </p>
+        ))}
+      </div>
     </div>
   );
 }
