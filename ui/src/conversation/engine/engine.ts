@@ -91,6 +91,7 @@ export class ChatEngine {
         this.reactions.acked(await sendMessage(sessionId, { clientMsgId, content })),
       createSession: (id) => this.maker.make(id),
       sessionMade: (id) => this.sessionMade(id),
+      sessionUnknown: (id) => this.opener.doubt(id),
       changed: () => this.screen.draw(this.sender.pending),
     });
     const { follower, opener, sender, server, news, store, drafts, maker } = this;

@@ -135,6 +135,15 @@ export class Opener {
     else if (state.line === 'off') this.ports.follower.subscribe();
   }
 
+  /**
+   * The session may have been deleted by a program that tells nobody: the server is asked for it, and
+   * the page goes when it has none.
+   */
+  doubt(sessionId: string): void {
+    const known = sessionId === this.current && this.ports.conversations.get(sessionId)?.phase !== 'missing';
+    if (known && this.loading === null) this.load(sessionId);
+  }
+
   /** Fetches what the session's state found missing. */
   fulfil(sessionId: string): void {
     const wants = this.ports.conversations.get(sessionId)?.wants ?? 'nothing';

@@ -205,6 +205,23 @@ describe('sends', () => {
     expect(bench.lines).toEqual(['user: good', 'waiting: ']);
   });
 
+  it('find out that their session was deleted by a program that told nobody', async () => {
+    const bench = new Bench().online();
+    await bench.open('s', ['hi', 'hello']);
+    bench.engine.verbs.send('late');
+    const clientMsgId = bench.server.end.payloads('message:sent')[0]?.['clientMsgId'];
+    bench.server.end.say('error', { code: 'not_found', message: 'There is no such session.', sessionId: 's', clientMsgId });
+    expect(bench.lines.at(-1)).toBe('refused: late');
+    (await bench.rest.next('POST', '/api/sessions/s/load')).refuse(404, 'not_found');
+    await eventually(() => expect(bench.view?.phase).toBe('missing'));
+    expect(bench.lines.at(-1)).toBe('refused: late');
+    bench.engine.verbs.reload();
+    (await bench.rest.next('POST', '/api/sessions/s/load')).answer(historyOf(['hi', 'hello']));
+    await eventually(() => expect(bench.view?.phase).toBe('ready'));
+    bench.catchUp('s', 2);
+    expect(bench.lines.at(-1)).toBe('refused: late');
+  });
+
   it('that are too long are refused here, before the server would close the line', async () => {
     const bench = new Bench();
     await bench.engine.start(true);

@@ -38,6 +38,8 @@ export interface SenderPorts {
   createSession(sessionId: string): Promise<void>;
   /** The session exists now, and its first send is about to go. */
   sessionMade(sessionId: string): void;
+  /** A send was refused because the server has no such session. */
+  sessionUnknown(sessionId: string): void;
   changed(): void;
 }
 
@@ -215,6 +217,7 @@ export class Sender {
     this.ports.outbox.put(item);
     this.pending.update(entry, { item, state: 'refused' });
     this.ports.changed();
+    if (refusal.code === 'not_found') this.ports.sessionUnknown(item.sessionId);
     this.pump();
   }
 
