@@ -3,7 +3,7 @@ import 'fake-indexeddb/auto';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { OfflineDatabase } from '../../offline/database';
-import { Bench } from './testing';
+import { Bench, historyOf } from './testing';
 import { eventually } from '../../realtime/testing';
 
 afterEach(() => localStorage.clear());

@@ -42,6 +42,7 @@ class Tab {
         this.server.made.add(id);
       },
       sessionMade: () => {},
+      sessionUnknown: () => {},
       changed: () => {},
     });
   }
