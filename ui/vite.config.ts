@@ -8,12 +8,13 @@ import tailwindcss from '@tailwindcss/vite';
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vitest/config';
 import { compressed } from './scripts/compress';
+import { woff2Only } from './scripts/fonts';
 
 const server = 'http://localhost:3001';
 
 export default defineConfig({
   base: '/',
-  plugins: [react(), tailwindcss(), compressed()],
+  plugins: [woff2Only(), react(), tailwindcss(), compressed()],
   server: {
     proxy: {
       // The server takes unsafe methods only from its own origin.

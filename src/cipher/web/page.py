@@ -12,10 +12,12 @@ Promises a plain sentence where the page was not built.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import hashlib
 import mimetypes
 import re
 import time
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,11 +59,17 @@ log = structlog.get_logger()
 class PageFile:
     """One built file, with its compressed copies by content coding."""
 
-    body: bytes
+    plain: bytes | None
+    """The content, or None where the gzip copy has it: hardly anybody asks for it as it is."""
     media_type: str
     etag: str
     immutable: bool
     copies: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def body(self) -> bytes:
+        """The content without any coding."""
+        return gzip.decompress(self.copies["gzip"]) if self.plain is None else self.plain
 
 
 class Page:
@@ -149,13 +157,11 @@ def _send(request: Request, file: PageFile, status: int = 200) -> Response:
     }
     if status == 200 and file.etag in request.headers.get("if-none-match", ""):
         return Response(status_code=304, headers=headers)
-    body = file.body
     accepted = _accepted(request, "accept-encoding")
-    for coding, copy in file.copies.items():
-        if coding in accepted:
-            headers["content-encoding"] = coding
-            body = copy
-            break
+    coding = next((coding for coding in file.copies if coding in accepted), None)
+    if coding is not None:
+        headers["content-encoding"] = coding
+    body = file.body if coding is None else file.copies[coding]
     headers["content-length"] = str(len(body))
     content = b"" if request.method == "HEAD" else body
     return Response(content, status, headers, media_type=file.media_type)
@@ -216,11 +222,19 @@ def _find_files(folder: Path) -> dict[str, PageFile]:
 def _read_file(path: Path, folder: Path) -> PageFile:
     media_type = _TYPES.get(path.suffix) or mimetypes.guess_type(path.name)[0]
     body = path.read_bytes()
-    copies = {coding: path.with_name(path.name + suffix) for coding, suffix in _ENCODINGS}
+    beside = {coding: path.with_name(path.name + suffix) for coding, suffix in _ENCODINGS}
+    copies = {coding: copy.read_bytes() for coding, copy in beside.items() if copy.is_file()}
     return PageFile(
-        body=body,
+        plain=None if _unpacked(copies.get("gzip", b"")) == body else body,
         media_type=media_type or "application/octet-stream",
         etag=f'"{hashlib.sha256(body).hexdigest()[:32]}"',
         immutable=path.relative_to(folder).parts[0] == _ASSETS,
-        copies={coding: copy.read_bytes() for coding, copy in copies.items() if copy.is_file()},
+        copies=copies,
     )
+
+
+def _unpacked(packed: bytes) -> bytes | None:
+    try:
+        return gzip.decompress(packed) if packed else None
+    except (OSError, EOFError, zlib.error):
+        return None
