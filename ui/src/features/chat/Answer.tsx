@@ -11,6 +11,7 @@ import type { LiveTurn } from '../../conversation/view';
 import type { MessageStatus, WireError } from '../../wire/types';
 import { CopyButton } from '../../ui/CopyButton';
 import { AnswerEnd } from './AnswerEnd';
+import { pauseWords } from './pause-words';
 import { Reasoning } from './Reasoning';
 import { SaidAt } from './SaidAt';
 
@@ -87,7 +88,7 @@ function Paused({ stopping }: { stopping: boolean }) {
   return (
     <p className="flex items-center gap-2 text-ui text-soft">
       <CloudOff size={15} className="shrink-0" />
-      {stopping ? 'Stops when the connection is back' : 'Paused: no connection'}
+      {pauseWords(stopping)}
     </p>
   );
 }

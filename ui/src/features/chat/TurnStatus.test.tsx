@@ -1,8 +1,12 @@
-import { cleanup, render, screen } from '@testing-library/react';
-import { afterEach, describe, expect, it } from 'vitest';
+import { act, cleanup, render, screen } from '@testing-library/react';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { emptyStage, online, setStage } from '../../../screens/stage';
 import type { ConversationView, TranscriptItem } from '../../conversation/view';
 import type { Message } from '../../wire/types';
 import { TurnStatus } from './TurnStatus';
+
+vi.mock('./use-chat', () => import('../../../screens/stage'));
+vi.mock('../connection/use-connection', () => import('../../../screens/stage'));
 
 function view(runningTurnId: string | null, items: TranscriptItem[] = [], sessionId = 's'): ConversationView {
   const quiet = { phase: 'ready', error: null, hasOlder: false, loadingOlder: false, stale: false } as const;
@@ -17,6 +21,7 @@ function ended(status: Message['status']): TranscriptItem[] {
 const said = () => screen.getByRole('status').textContent;
 
 describe('the spoken status of a turn', () => {
+  beforeEach(() => setStage(emptyStage));
   afterEach(cleanup);
 
   it('is silent about what was there before, says that an answer begins, and how it ended', () => {
@@ -42,5 +47,18 @@ describe('the spoken status of a turn', () => {
     const { rerender } = render(<TurnStatus view={view('t')} />);
     rerender(<TurnStatus view={view(null, [], 'other')} />);
     expect(said()).toBe('');
+  });
+
+  it('says what the page says while the connection is lost, and that the answer goes on with it', async () => {
+    const { rerender } = render(<TurnStatus view={view('t')} />);
+    act(() => setStage({ connection: { ...online, state: 'reconnecting' } }));
+    await vi.waitFor(() => expect(said()).toBe('Paused: no connection.'));
+    act(() => setStage({ stopping: 't' }));
+    expect(said()).toBe('Stops when the connection is back.');
+    act(() => setStage({ stopping: null }));
+    rerender(<TurnStatus view={view('t2')} />);
+    expect(said()).toBe('Paused: no connection.');
+    act(() => setStage({ connection: online }));
+    expect(said()).toBe('Cipher is responding.');
   });
 });

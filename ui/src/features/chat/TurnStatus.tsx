@@ -1,9 +1,13 @@
 /**
- * Tells assistive technology how the answer is going: once when it begins, once when it ends.
+ * Tells assistive technology how the answer is going: once when it begins, once when it ends, and
+ * in between when the connection is lost and when it is back.
  * The transcript itself is silent, so that no token is ever read out.
  */
 import { useEffect, useRef, useState } from 'react';
 import type { ConversationView } from '../../conversation/view';
+import { useLineLost } from '../connection/use-line-lost';
+import { pauseWords } from './pause-words';
+import { useStoppingTurnId } from './use-chat';
 
 const endings = {
   complete: 'The answer is complete.',
@@ -19,16 +23,20 @@ function ending(view: ConversationView): string {
 
 export function TurnStatus({ view }: { view: ConversationView | null }) {
   const [said, setSaid] = useState('');
-  const before = useRef({ sessionId: view?.sessionId, turnId: view?.runningTurnId ?? null });
+  const lineLost = useLineLost();
+  const stopping = useStoppingTurnId() !== null;
+  const pause = lineLost ? `${pauseWords(stopping)}.` : null;
+  const before = useRef({ sessionId: view?.sessionId, turnId: view?.runningTurnId ?? null, pause: null as string | null });
 
   useEffect(() => {
-    const now = { sessionId: view?.sessionId, turnId: view?.runningTurnId ?? null };
+    const now = { sessionId: view?.sessionId, turnId: view?.runningTurnId ?? null, pause };
     const was = before.current;
     before.current = now;
     if (now.sessionId !== was.sessionId) setSaid('');
-    else if (now.turnId !== null && now.turnId !== was.turnId) setSaid('Cipher is responding.');
-    else if (now.turnId === null && was.turnId !== null && view) setSaid(ending(view));
-  }, [view]);
+    else if (now.turnId !== null && (now.turnId !== was.turnId || pause !== was.pause)) {
+      setSaid(pause ?? (stopping ? 'Stopping…' : 'Cipher is responding.'));
+    } else if (now.turnId === null && was.turnId !== null && view) setSaid(ending(view));
+  }, [view, pause, stopping]);
 
   return (
     <p role="status" className="sr-only">
