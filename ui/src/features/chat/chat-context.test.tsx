@@ -165,6 +165,23 @@ it('leaves a session that is removed while it is on screen', async () => {
   screen.getByText('ready 0');
 });
 
+it('fetches the sessions again when one comes back to the window after a while', async () => {
+  function Panel() {
+    return <p>{useSessions().sessions.map(({ id }) => id).join(' ')}</p>;
+  }
+  render(<ChatProvider><Panel /></ChatProvider>);
+  const answer = async (id: string) =>
+    (await rest.next('GET', '/api/sessions')).answer({ sessions: [{ id, createdAt: 1, lastActivity: 1 }], nextCursor: null });
+  await answer('a');
+  await eventually(() => screen.getByText('a'));
+  const later = Date.now() + 30_000;
+  const clock = vi.spyOn(Date, 'now').mockImplementation(() => later);
+  window.dispatchEvent(new Event('focus'));
+  await answer('b');
+  clock.mockRestore();
+  await eventually(() => screen.getByText('b'));
+});
+
 it('says what is missing when a hook is used outside the provider', () => {
   vi.spyOn(console, 'error').mockImplementation(() => {});
   expect(() => render(<Transcript />)).toThrow('ChatProvider');

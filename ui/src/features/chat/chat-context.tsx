@@ -63,6 +63,11 @@ export function ChatProvider({ wsUrl, autoConnect = true, children }: ChatProvid
   // Before the browser paints, so that no frame shows one session under another's address.
   useLayoutEffect(() => engine.show(sessionId), [engine, sessionId]);
   useEffect(() => engine.news.listen((news) => sessionCache.hear(news)), [engine, sessionCache]);
+  useEffect(() => {
+    const look = () => sessionCache.lookedAt();
+    window.addEventListener('focus', look);
+    return () => window.removeEventListener('focus', look);
+  }, [sessionCache]);
   useSessionChangedEvent(sessionId, goTo);
 
   useEffect(() => {

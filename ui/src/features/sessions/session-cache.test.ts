@@ -124,6 +124,23 @@ describe('a reconnect', () => {
     expect(list.rest.calls).toEqual([]);
   });
 
+  it('is looked up by who comes back to the window, but not within half a minute', async () => {
+    const list = shelf();
+    await list.page([summary('a', 1)]);
+    list.clock.advance(29_000);
+    list.cache.lookedAt();
+    list.clock.advance(999);
+    expect(list.rest.calls).toEqual([]);
+    list.clock.advance(1);
+    list.cache.lookedAt();
+    list.clock.advance(150);
+    await list.page([summary('imported', 2)]);
+    expect(list.titles()).toEqual(['Talk imported']);
+    list.cache.lookedAt();
+    list.clock.advance(150);
+    expect(list.rest.calls).toEqual([]);
+  });
+
   it('keeps the pages behind the first if it reaches them, and not if it does not', async () => {
     const list = shelf();
     await list.page([summary('a', 9), summary('b', 8)], 'after b');

@@ -2,8 +2,9 @@
  * Keeps the session list in step with the server and with what a person does to it.
  *
  * Owns the query that holds the list, the news that patches it and the overlays of changes under way.
- * The first page is fetched again after each reconnect, because news may have been missed. Promises that a change which the server
- * refuses is taken back and raised.
+ * The first page is fetched again after each reconnect, because news may have been missed, and when
+ * one comes back to the window after a while, because programs beside the server tell no news.
+ * Promises that a change which the server refuses is taken back and raised.
  */
 import type { QueryClient } from '@tanstack/react-query';
 import { createStore } from 'zustand/vanilla';
@@ -28,12 +29,15 @@ export const SESSIONS_KEY = ['sessions'] as const;
 /** Several reasons to fetch the first page again, close together, are one. */
 const GATHER_MS = 150;
 const MOST_ROUNDS = 3;
+/** A list that was fetched since then is new enough for who comes back to the window. */
+const FRESH_MS = 30_000;
 
 export class SessionCache {
   readonly overlays = createStore<readonly Overlay[]>(() => []);
   private readonly trashed = new Map<string, { row: SessionSummary | null; done: Promise<unknown> }>();
   private outdated = false;
   private fetches = 0;
+  private fetchedAt = 0;
   private loadingMore = false;
   private callOffRefresh: (() => void) | null = null;
 
@@ -45,6 +49,7 @@ export class SessionCache {
   /** The list with a fresh first page; fetched again if news made it old while it was on its way. */
   async fetchFirst(signal: AbortSignal): Promise<SessionList> {
     this.fetches += 1;
+    this.fetchedAt = this.clock.now();
     try {
       let page: SessionList;
       let rounds = 0;
@@ -138,6 +143,11 @@ export class SessionCache {
 
   shown(list: SessionList | undefined, overlays: readonly Overlay[]): SessionSummary[] {
     return shownSessions(list ?? { sessions: [], nextCursor: null }, overlays);
+  }
+
+  /** Somebody looks at the page again. */
+  lookedAt(): void {
+    if (this.clock.now() - this.fetchedAt >= FRESH_MS) this.refreshSoon();
   }
 
   refreshSoon(): void {
