@@ -95,10 +95,13 @@ async def test_commits_are_waited_for_whatever_the_role_is_set_to(
     try:
         database = PostgresDatabase(own_postgres.url)
         await database.open()
-        await created(database, "durable")
+        setting = await database._connections.read(
+            lambda connection: connection.fetchval("SHOW synchronous_commit")
+        )
         await database.close()
     finally:
         own_postgres.sql("ALTER ROLE cipher RESET synchronous_commit")
+    assert setting == "on"
 
 
 async def test_a_frozen_server_is_unavailable_within_five_seconds_and_then_works_again(
