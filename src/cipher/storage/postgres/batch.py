@@ -32,14 +32,13 @@ from cipher.model import (
     Session,
     Turn,
     is_identifier,
-    to_ms,
 )
 from cipher.storage.base import OpenTurn, grown
-from cipher.storage.postgres import messages, turns
+from cipher.storage.postgres import additions, turns
+from cipher.storage.postgres.additions import Closed, Moved, Opened
 from cipher.storage.postgres.connections import Connection
 from cipher.storage.postgres.errors import translate
 from cipher.storage.postgres.messages import Said
-from cipher.storage.postgres.recordset import encoded, names, recordset
 from cipher.storage.postgres.sessions import lock_many
 from cipher.storage.rows import MESSAGE, TURN, message_from
 
@@ -65,52 +64,6 @@ class Finish(msgspec.Struct, frozen=True):
 
 Verb: TypeAlias = Append | Finish
 Outcome: TypeAlias = Appended | Finished | CipherError
-
-
-class _Opened(msgspec.Struct, frozen=True):
-    session_id: str
-    id: str
-    owner_id: str
-    user_seq: int
-    position: int
-    attempt: int
-    status: str
-    answer_seq: int | None
-    lease_owner: str | None
-    lease_until: int | None
-
-
-class _Closed(msgspec.Struct, frozen=True):
-    session_id: str
-    id: str
-    status: str
-    answer_seq: int | None
-
-
-class _Moved(msgspec.Struct, frozen=True):
-    id: str
-    title: str
-    folded_title: str
-    head_seq: int
-    leaf_seq: int
-    message_count: int
-    last_activity: int
-
-
-_WRITE = f"""
-WITH added AS ({messages.INSERT}),
-begun AS (INSERT INTO turns ({names(_Opened)}) SELECT * FROM {recordset(_Opened, 2)}),
-ended AS (
-    UPDATE turns SET status = _closed.status, answer_seq = _closed.answer_seq, partial = '""',
-                     lease_owner = NULL, lease_until = NULL
-    FROM {recordset(_Closed, 3)}
-    WHERE turns.session_id = _closed.session_id AND turns.id = _closed.id)
-UPDATE sessions SET title = _moved.title, folded_title = _moved.folded_title,
-    head_seq = _moved.head_seq, leaf_seq = _moved.leaf_seq,
-    message_count = _moved.message_count, last_activity = _moved.last_activity
-FROM {recordset(_Moved, 4)}
-WHERE sessions.id = _moved.id
-"""
 
 
 async def perform(connection: Connection, verbs: Sequence[Verb]) -> list[Outcome]:
@@ -349,44 +302,15 @@ class _Batch:
         """Write what the verbs have added."""
         if not self._moved:
             return
-        opened = [
-            _Opened(
-                turn.session_id,
-                turn.id,
-                self._sessions[turn.session_id].owner_id,
-                turn.user_seq,
-                place.position,
-                turn.attempt,
-                turn.status,
-                place.answer_seq,
-                turn.lease_owner,
-                None if turn.lease_until is None else to_ms(turn.lease_until),
-            )
-            for place in self._opened.values()
-            for turn in (place.turn,)
-        ]
-        closed = [
-            _Closed(place.turn.session_id, place.turn.id, place.turn.status, place.answer_seq)
-            for place in self._closed.values()
-        ]
-        moved = [
-            _Moved(
-                session.id,
-                session.title,
-                session.title.casefold(),
-                session.head_seq,
-                session.leaf_seq,
-                session.message_count,
-                to_ms(session.last_activity),
-            )
-            for session in (self._sessions[session_id] for session_id in self._moved)
-        ]
-        await self._connection.execute(
-            _WRITE,
-            encoded([row for _, row in self._added]),
-            encoded(opened),
-            encoded(closed),
-            encoded(moved),
+        await additions.write(
+            self._connection,
+            [row for _, row in self._added],
+            [
+                Opened.of(place.turn, self._sessions[session_id], place.position, place.answer_seq)
+                for (session_id, _), place in self._opened.items()
+            ],
+            [Closed.of(place.turn, place.answer_seq) for place in self._closed.values()],
+            [Moved.of(self._sessions[session_id]) for session_id in self._moved],
         )
 
 
