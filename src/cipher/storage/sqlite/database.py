@@ -223,8 +223,18 @@ class SqliteDatabase:
                 return verb(connection, *args)
             finally:
                 connection.execute("COMMIT")
+                if connection.txn_state() != apsw.SQLITE_TXN_NONE:
+                    # An error holds on to a statement that it broke off, and with it this reader
+                    # to its snapshot: whatever it read later would be of the past.
+                    self._give_up(connection)
         except DRIVER_ERRORS as error:
             raise translate(error) from error
+
+    def _give_up(self, connection: apsw.Connection) -> None:
+        """Close this thread's connection; the next read opens another."""
+        self._local.connection = None
+        self._reader_connections.remove(connection)
+        connection.close(True)
 
     def _tell_damage(self, session_id: str) -> None:
         """Log a damaged session once, however often it is listed."""
