@@ -20,7 +20,7 @@ setup:  ## Set up for development without starting anything
 test: setup lint test-ui  ## Set up, then check style, types and layering, and run every test
 	$(BIN)/pytest $(ARGS)
 
-test-long: setup  ## Run the sweeps of the durability tests with their large numbers (hours)
+test-long: setup  ## Run the sweeps of the durability tests with their large numbers
 	$(BIN)/pytest --long $(ARGS)
 
 lint: setup  ## Check style, types and layering
