@@ -85,6 +85,21 @@ class ConcurrencyPromises:
         assert len(await whole_log(database)) == 1
         assert len(await database.unfinished_turns()) == 1
 
+    @pytest.mark.parametrize("key", ["a.b", "Ärger 🦊", "two words", "x" * 300])
+    async def test_a_message_is_found_again_by_a_key_of_any_text(
+        self, database: DatabaseBackend, key: str
+    ):
+        await created(database)
+        await created(database, "other")
+        first = await database.append(OWNER, "s", said("once", key=key))
+        again, beside = await asyncio.gather(
+            database.append(OWNER, "s", said("once", key=key)),
+            database.append(OWNER, "other", said("beside")),
+        )
+        assert again.duplicate
+        assert again.message == first.message
+        assert beside.message.seq == 1
+
     async def test_one_of_many_who_create_the_same_session_wins(self, database: DatabaseBackend):
         done = await asyncio.gather(
             *(created(database, title=f"t{n}") for n in range(20)), return_exceptions=True

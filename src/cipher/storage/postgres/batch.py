@@ -120,7 +120,7 @@ class _Batch:
             if isinstance(verb, Append)
             and verb.session_id in self._sessions
             and verb.new.client_msg_id is not None
-            and is_identifier(verb.new.client_msg_id)
+            and _is_storable(verb.new.client_msg_id)
         ]
         if not keyed:
             return
@@ -319,6 +319,15 @@ def _own(session: Session) -> Session:
     if not session.metadata:
         return session
     return msgspec.structs.replace(session, metadata=deepcopy(session.metadata))
+
+
+def _is_storable(text: str) -> bool:
+    """Whether PostgreSQL can hold a text, and so may have it."""
+    try:
+        _require_storable(text)
+    except (BadRequest, UnicodeEncodeError):
+        return False
+    return True
 
 
 def _require_storable(*texts: str | None) -> None:
