@@ -315,3 +315,19 @@ def grown(session: Session, message: Message, *, leaf: bool) -> Session:
         message_count=session.message_count + 1,
         last_activity=max(session.last_activity, message.timestamp),
     )
+
+
+def imported(session: Session, log: Sequence[Message]) -> Session:
+    """The session as it is stored with its whole log; count and head follow from the log.
+
+    Raises: BadRequest for a log that can not be one, or a leaf outside of it.
+    """
+    for number, message in enumerate(log, start=1):
+        if message.seq != number or not 0 <= message.parent_seq < number:
+            raise BadRequest("The messages are not numbered 1, 2, 3… with parents before children.")
+    keys = [message.client_msg_id for message in log if message.client_msg_id is not None]
+    if len(set(keys)) < len(keys):
+        raise BadRequest("Two messages have the same client message id.")
+    if not 0 <= session.leaf_seq <= len(log):
+        raise BadRequest("The session's leaf is not one of its messages.")
+    return msgspec.structs.replace(session, head_seq=len(log), message_count=len(log))

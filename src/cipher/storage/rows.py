@@ -8,16 +8,18 @@ are integer milliseconds since 1970.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
 
-from cipher.errors import BadRequest, StorageCorrupt
+from cipher.errors import BadRequest, MessageNotFound, StorageCorrupt
 from cipher.model import (
     Failure,
     Message,
     Part,
     Session,
+    SessionPatch,
     Turn,
     Usage,
     from_ms,
@@ -111,6 +113,28 @@ def row_of_session(session: Session) -> tuple[Any, ...]:
         session.deleted_at and to_ms(session.deleted_at),
         encode_metadata(session.metadata),
     )
+
+
+def changed_columns(session: Session, patch: SessionPatch, at: datetime) -> dict[str, Any]:
+    """The columns that a patch sets, with their values.
+
+    Raises: MessageNotFound for a leaf outside of the log, BadRequest for metadata that is no JSON.
+    """
+    changes: dict[str, Any] = {}
+    if patch.title is not msgspec.UNSET:
+        changes["title"] = patch.title
+    if patch.pinned is not msgspec.UNSET:
+        changes["pinned"] = patch.pinned
+    if patch.archived is not msgspec.UNSET:
+        kept = session.archived_at and to_ms(session.archived_at)
+        changes["archived_at"] = (kept or to_ms(at)) if patch.archived else None
+    if patch.metadata is not msgspec.UNSET:
+        changes["metadata"] = encode_metadata(patch.metadata)
+    if patch.leaf_seq is not msgspec.UNSET:
+        if not 0 <= patch.leaf_seq <= session.head_seq:
+            raise MessageNotFound
+        changes["leaf_seq"] = patch.leaf_seq
+    return changes
 
 
 def encode_metadata(metadata: dict[str, Any]) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from cipher.errors import BadRequest, SessionExists, SessionNotFound, StorageUnavailable
+from cipher.errors import SessionExists, SessionNotFound, StorageUnavailable
 from cipher.model import (
     Answer,
     Appended,
@@ -29,7 +29,14 @@ from cipher.model import (
     new_id,
     to_ms,
 )
-from cipher.storage.base import Lease, OpenTurn, OwnedTurn, decode_cursor, encode_cursor
+from cipher.storage.base import (
+    Lease,
+    OpenTurn,
+    OwnedTurn,
+    decode_cursor,
+    encode_cursor,
+    imported,
+)
 from cipher.storage.memory.conversation import Conversation, kept
 
 _IN_STATE: dict[SessionState, Callable[[Session], bool]] = {
@@ -164,19 +171,10 @@ class MemoryDatabase:
         return [conversation.change(**{moment: at}) for conversation in idle[:limit]]
 
     async def import_session(self, session: Session, messages: Sequence[Message]) -> bool:
-        for seq, message in enumerate(messages, start=1):
-            if message.seq != seq or not 0 <= message.parent_seq < seq:
-                raise BadRequest("Messages must be numbered 1, 2, 3… with parents before children.")
-        keys = [message.client_msg_id for message in messages if message.client_msg_id is not None]
-        if len(set(keys)) < len(keys):
-            raise BadRequest("Two messages have the same key.")
-        if not 0 <= session.leaf_seq <= len(messages):
-            raise BadRequest("The leaf is not one of the messages.")
+        whole = imported(session, messages)
         if session.id in self._conversations() or session.id in self._erased:
             return False
-        conversation = Conversation(session, messages)
-        conversation.change(head_seq=len(messages), message_count=len(messages))
-        self._by_id[session.id] = conversation
+        self._by_id[session.id] = Conversation(whole, messages)
         return True
 
     async def append(

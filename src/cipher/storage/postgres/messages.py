@@ -10,8 +10,9 @@ from typing import Any
 
 import msgspec
 
-from cipher.errors import BadRequest, MessageNotFound, StorageCorrupt
+from cipher.errors import MessageNotFound, StorageCorrupt
 from cipher.model import Message, MessagePage, Session
+from cipher.storage.base import imported
 from cipher.storage.postgres import sessions, turns
 from cipher.storage.postgres.connections import Connection
 from cipher.storage.postgres.recordset import encoded, names, recordset
@@ -120,15 +121,7 @@ async def log(
 
 async def import_session(connection: Connection, session: Session, log: Sequence[Message]) -> bool:
     """Insert a session and its whole log; counts and head follow from the log."""
-    for number, message in enumerate(log, start=1):
-        if message.seq != number or not 0 <= message.parent_seq < number:
-            raise BadRequest("The messages are not numbered 1, 2, 3… with parents before children.")
-    keys = [message.client_msg_id for message in log if message.client_msg_id is not None]
-    if len(set(keys)) < len(keys):
-        raise BadRequest("Two messages have the same client message id.")
-    if not 0 <= session.leaf_seq <= len(log):
-        raise BadRequest("The session's leaf is not one of its messages.")
-    whole = msgspec.structs.replace(session, head_seq=len(log), message_count=len(log))
+    whole = imported(session, log)
     if not await sessions.insert(connection, whole):
         return False
     for start in range(0, len(log), _IMPORT_ROWS):

@@ -10,9 +10,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Literal
 
-import msgspec
-
-from cipher.errors import MessageNotFound, SessionExists, SessionNotFound
+from cipher.errors import SessionExists, SessionNotFound
 from cipher.model import (
     Session,
     SessionPage,
@@ -29,7 +27,7 @@ from cipher.storage.rows import (
     SESSION,
     Row,
     although_damaged,
-    encode_metadata,
+    changed_columns,
     row_of_session,
     session_from,
 )
@@ -161,21 +159,9 @@ async def update(
 ) -> Session:
     """Write the fields that the patch sets."""
     session = await lock(connection, owner_id, session_id)
-    changes: dict[str, Any] = {}
-    if patch.title is not msgspec.UNSET:
-        changes["title"] = patch.title
-        changes["folded_title"] = patch.title.casefold()
-    if patch.pinned is not msgspec.UNSET:
-        changes["pinned"] = patch.pinned
-    if patch.archived is not msgspec.UNSET:
-        kept = session.archived_at and to_ms(session.archived_at)
-        changes["archived_at"] = (kept or to_ms(at)) if patch.archived else None
-    if patch.metadata is not msgspec.UNSET:
-        changes["metadata"] = encode_metadata(patch.metadata)
-    if patch.leaf_seq is not msgspec.UNSET:
-        if not 0 <= patch.leaf_seq <= session.head_seq:
-            raise MessageNotFound
-        changes["leaf_seq"] = patch.leaf_seq
+    changes = changed_columns(session, patch, at)
+    if "title" in changes:
+        changes["folded_title"] = changes["title"].casefold()
     if not changes:
         return session
     return session_from(await _set(connection, session_id, **changes))

@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import apsw
-import msgspec
 
-from cipher.errors import BadRequest, IdempotencyConflict, MessageNotFound, StorageCorrupt
+from cipher.errors import IdempotencyConflict, MessageNotFound, StorageCorrupt
 from cipher.model import (
     Appended,
     Message,
@@ -20,7 +19,7 @@ from cipher.model import (
     Turn,
     to_ms,
 )
-from cipher.storage.base import OpenTurn, grown
+from cipher.storage.base import OpenTurn, grown, imported
 from cipher.storage.rows import MESSAGE, message_from, row_of_message
 from cipher.storage.sqlite import sessions, turns
 
@@ -213,15 +212,7 @@ def log(
 
 def import_session(connection: apsw.Connection, session: Session, log: Sequence[Message]) -> bool:
     """Insert a session and its whole log; counts and head follow from the log."""
-    for number, message in enumerate(log, start=1):
-        if message.seq != number or not 0 <= message.parent_seq < number:
-            raise BadRequest("The messages are not numbered 1, 2, 3… with parents before children.")
-    keys = [message.client_msg_id for message in log if message.client_msg_id is not None]
-    if len(set(keys)) < len(keys):
-        raise BadRequest("Two messages have the same client message id.")
-    if not 0 <= session.leaf_seq <= len(log):
-        raise BadRequest("The session's leaf is not one of its messages.")
-    whole = msgspec.structs.replace(session, head_seq=len(log), message_count=len(log))
+    whole = imported(session, log)
     if not sessions.insert(connection, whole):
         return False
     for message in log:
